@@ -1,0 +1,19 @@
+"""Exact grammar-constrained decoding for diffusion and autoregressive language models."""
+
+from .canvas import FIXED, COMMITTED, DRAFT, OPEN, AllowedTable, AllowedTokens, Canvas, CommitResult, Explanation, Stats, Verdict
+from .constraint import Constraint, Limits, compile
+from .errors import (
+    CanvasError,
+    CfgDecodeError,
+    DeadCanvasError,
+    GrammarError,
+    GrammarSyntaxError,
+    LimitExceeded,
+    SchemaError,
+    UnsupportedGrammarError,
+    VocabularyError,
+)
+from .text import GAP, Grammar
+from .vocabulary import Vocabulary
+
+__version__ = "0.1.0"

@@ -1,0 +1,526 @@
+"""`Canvas`: one sequence under decoding.
+
+Shapes: ids int[n]; status int8[n]; bitmask int32[ceil(V/32)] with little-endian bits, 1 = allowed, V = the width
+of the logits. *Cells* are positions of the canvas; a run of open cells is a gap of exactly as many tokens, or an
+interval where `gaps` says so. A canvas is the only mutable object of the library. It may be used from any thread,
+by one thread at a time; forks are independent.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .constraint import POLICIES, bitmask_ids
+from .errors import CanvasError, DeadCanvasError, LimitExceeded
+
+if TYPE_CHECKING:
+    from . import _native
+    from .constraint import Constraint
+
+OPEN, DRAFT, COMMITTED, FIXED = 0, 1, 2, 3
+Proposal: TypeAlias = tuple[int, int, float]
+Policy: TypeAlias = Literal["substitute", "defer", "strict"]
+
+_OPEN, _OPTIONAL, _ANYTHING = -1, -2, -3
+
+
+class Verdict(enum.Enum):
+    """Can the canvas still become a text of the language? True in a boolean context only if it surely can."""
+
+    DEAD = 0
+    COMPLETABLE = 1
+    UNDECIDED = 2
+
+    def __bool__(self) -> bool:
+        return self is Verdict.COMPLETABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What the canvas has cost so far."""
+
+    left_sets: int
+    right_sets: int
+    items: int
+    states: int
+    effects: int
+    configs: int
+    trie_nodes: int
+    table_bytes: int
+    calls: int
+    us: int
+
+
+class AllowedTokens:
+    """The tokens that may stand at one cell."""
+
+    __slots__ = ("_ids", "_mask", "_vocabulary")
+
+    def __init__(self, mask: npt.NDArray[np.int32], vocabulary: Any) -> None:
+        self._mask, self._vocabulary = mask, vocabulary
+        self._ids: npt.NDArray[np.int32] | None = None
+
+    def bitmask(self) -> npt.NDArray[np.int32]:
+        """int32[ceil(V/32)]; read-only."""
+        return self._mask
+
+    def ids(self) -> npt.NDArray[np.int32]:
+        """int32[k], ascending."""
+        if self._ids is None:
+            self._ids = bitmask_ids(self._mask)
+        return self._ids
+
+    def bytes(self) -> set[bytes]:
+        """The byte strings of the allowed tokens; EOS and other tokens without bytes are left out."""
+        texts = (self._vocabulary.token_bytes(int(i)) for i in self.ids() if i < len(self._vocabulary))
+        return {text for text in texts if text is not None}
+
+    def __len__(self) -> int:
+        return len(self.ids())
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.ids().tolist())
+
+    def __contains__(self, token: object) -> bool:
+        if not isinstance(token, (int, np.integer)) or not 0 <= token < 32 * len(self._mask):
+            return False
+        return bool(int(self._mask[token >> 5]) >> (int(token) & 31) & 1)
+
+    def __eq__(self, other: object) -> bool:
+        return np.array_equal(self._mask, other._mask) if isinstance(other, AllowedTokens) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self._vocabulary.show(int(i)) for i in self.ids()[:8] if i < len(self._vocabulary))
+        return f"AllowedTokens({len(self)}: {shown}{', ...' if len(self) > 8 else ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedTable:
+    """Allowed sets of all open cells; cells with equal sets share a row.
+
+    positions: int64[n_open]; table: int32[U, ceil(V/32)]; row_of: int32[n_open] into `table`.
+    """
+
+    positions: npt.NDArray[np.int64]
+    table: npt.NDArray[np.int32]
+    row_of: npt.NDArray[np.int32]
+    vocabulary: Any = field(repr=False)
+
+    def row(self, i: int) -> AllowedTokens:
+        """The allowed tokens of the i-th open cell."""
+        return AllowedTokens(self.table[self.row_of[i]], self.vocabulary)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What became of the proposals of one commit; the canvas is completable afterwards."""
+
+    kept: list[tuple[int, int]] = field(default_factory=list)
+    substituted: list[tuple[int, int, int]] = field(default_factory=list)
+    deferred: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a canvas is dead or a token is not allowed.
+
+    span: the smallest run of cells (first, last + 1) that conflicts whatever stands elsewhere; text: those cells;
+    expected: what could have stood at the first cell that goes wrong, in words of the grammar.
+    """
+
+    message: str
+    span: tuple[int, int] | None = None
+    found: str = ""
+    expected: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Canvas:
+    """One sequence under decoding; made by `Constraint.canvas`."""
+
+    __slots__ = ("_ids", "_intervals", "_native", "_status", "constraint", "limit")
+
+    def __init__(
+        self,
+        constraint: Constraint,
+        ids: list[int],
+        status: list[int],
+        intervals: dict[int, tuple[int, int | None]],
+        native: _native.Session | None = None,
+    ) -> None:
+        self.constraint = constraint
+        self._ids, self._status, self._intervals = ids, status, intervals
+        self.limit: str | None = None
+        self._native = native or constraint._native.session(self._codes()[0], POLICIES.index(constraint.eos_policy))
+
+    # ---------------------------------------------------------------- making
+
+    @classmethod
+    def _create(cls, constraint: Constraint, ids: Any, open: Any, gaps: Any, status: Any) -> Canvas:
+        values = _int_list(ids, "ids")
+        n = len(values)
+        is_open = _open_list(open, values, constraint)
+        if len(is_open) != n:
+            raise CanvasError(f"open has {len(is_open)} entries, ids has {n}; give one per cell")
+        width = constraint.vocabulary.n_logits
+        for i, (token, o) in enumerate(zip(values, is_open, strict=True)):
+            if not o and not 0 <= token < width:
+                raise CanvasError(f"ids[{i}] is {token}, outside 0..{width - 1}; mark the cell as open or correct the id")
+        states = [OPEN if o else FIXED for o in is_open]
+        if status is not None:
+            given = _int_list(status, "status")
+            if len(given) != n or any(s not in (OPEN, DRAFT, COMMITTED, FIXED) for s in given):
+                raise CanvasError(f"status must hold {n} values of 0 (open) to 3 (fixed)")
+            states = [OPEN if o else max(s, DRAFT) for o, s in zip(is_open, given, strict=True)]
+        return cls(constraint, values, states, _intervals(gaps, is_open))
+
+    def fork(self) -> Canvas:
+        """An independent copy that shares what has been computed."""
+        return Canvas(self.constraint, list(self._ids), list(self._status), dict(self._intervals), self._native.fork())
+
+    # ---------------------------------------------------------------- looking
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def ids(self) -> list[int | None]:
+        """The tokens; None at open cells."""
+        return [None if s == OPEN else t for t, s in zip(self._ids, self._status, strict=True)]
+
+    @property
+    def status(self) -> npt.NDArray[np.int8]:
+        """int8[n]: OPEN, DRAFT, COMMITTED or FIXED."""
+        return np.array(self._status, dtype=np.int8)
+
+    @property
+    def open_positions(self) -> list[int]:
+        return [i for i, s in enumerate(self._status) if s == OPEN]
+
+    @property
+    def stats(self) -> Stats:
+        return Stats(*self._native.stats())
+
+    def text(self) -> bytes:
+        """The bytes before the first EOS of a canvas without open cells."""
+        if OPEN in self._status:
+            raise CanvasError(f"cell {self._status.index(OPEN)} is open; complete the canvas first")
+        return self._text_of(self._ids)
+
+    def _text_of(self, ids: Sequence[int]) -> bytes:
+        vocabulary, out = self.constraint.vocabulary, bytearray()
+        for token in ids:
+            if token in vocabulary.eos and self.constraint.eos_policy != "none":
+                break
+            out += (vocabulary.token_bytes(token) if token < len(vocabulary) else None) or b""
+        return bytes(out)
+
+    def verdict(self) -> Verdict:
+        """Whether the canvas can still be completed; `limit` names what was reached if that is undecided."""
+        code, self.limit = self._native.verdict()
+        return Verdict(code)
+
+    def is_completable(self) -> bool:
+        """`verdict() is Verdict.COMPLETABLE`."""
+        return self.verdict() is Verdict.COMPLETABLE
+
+    def witness(self) -> list[int] | None:
+        """Some filling of the whole canvas as token ids (cells of an interval may hold more or fewer), or None."""
+        filling = self._native.witness()
+        return None if filling is None else [t for tokens in filling for t in tokens]
+
+    def allowed(self, position: int) -> AllowedTokens:
+        """The tokens t such that the canvas with t at `position` is completable.
+
+        Raises:
+            CanvasError: the cell is not open. LimitExceeded: a limit was reached.
+        """
+        slot = self._open_slot(position)
+        mask = np.frombuffer(self._native.allowed(slot), dtype="<i4").astype(np.int32, copy=False)
+        return AllowedTokens(mask, self.constraint.vocabulary)
+
+    def allowed_all(self) -> AllowedTable:
+        """The allowed sets of all open cells."""
+        positions = self.open_positions
+        rows: dict[bytes, int] = {}
+        table: list[npt.NDArray[np.int32]] = []
+        row_of: list[int] = []
+        for position in positions:
+            raw = self._native.allowed(self._open_slot(position))
+            if raw not in rows:
+                rows[raw] = len(table)
+                table.append(np.frombuffer(raw, dtype="<i4").astype(np.int32, copy=False))
+            row_of.append(rows[raw])
+        width = -(-self.constraint.vocabulary.n_logits // 32)
+        stacked = np.stack(table) if table else np.zeros((0, width), dtype=np.int32)
+        return AllowedTable(
+            np.array(positions, dtype=np.int64), stacked, np.array(row_of, dtype=np.int32), self.constraint.vocabulary
+        )
+
+    def would_accept(self, position: int, token: int) -> Verdict:
+        """The verdict if `token` stood at `position`; the canvas stays as it is."""
+        trial = self.fork()
+        trial._put(position, token, COMMITTED)
+        return trial.verdict()
+
+    # ---------------------------------------------------------------- deciding
+
+    def commit_one(self, position: int, token: int) -> bool:
+        """Put `token` at `position` if the canvas stays completable; answers whether it was put."""
+        before = self._ids[position], self._status[position]
+        self._check_position(position)
+        if before[1] == FIXED:
+            raise CanvasError(f"cell {position} is fixed; only open, draft and committed cells can be decided")
+        interval = dict(self._intervals)
+        self._put(position, token, COMMITTED)
+        if self.verdict() is Verdict.COMPLETABLE:
+            return True
+        self._ids[position], self._status[position] = before
+        self._intervals = interval
+        self._refresh()
+        return False
+
+    def commit(
+        self,
+        proposals: Iterable[Proposal],
+        policy: Policy = "substitute",
+        scores: npt.NDArray[np.floating[Any]] | None = None,
+    ) -> CommitResult:
+        """Decide several cells together, so that the canvas stays completable.
+
+        Proposals `(position, token, score)` are taken in order of falling score, each kept if it fits all that was
+        kept before. One that does not fit is, by `policy`: "substitute": replaced by the best allowed token (by
+        `scores: float[n_open, V]`, one row per open cell in order, else the witness's token); "defer": left open;
+        "strict": an error. At least one proposed cell is decided unless the list is empty.
+
+        Raises:
+            DeadCanvasError: the canvas was dead before, or a proposal does not fit and policy is "strict".
+        """
+        ordered = sorted(proposals, key=lambda p: (-p[2], p[0]))
+        row_of = {position: row for row, position in enumerate(self.open_positions)}
+        result = CommitResult()
+        refused: list[tuple[int, int]] = []
+        if self.verdict() is Verdict.DEAD:
+            raise DeadCanvasError(f"the canvas is dead before the commit: {self.explain()}")
+        for position, token, _ in ordered:
+            if self.commit_one(position, token):
+                result.kept.append((position, token))
+            elif policy == "strict":
+                raise DeadCanvasError(str(self.explain(position, token)), position=position)
+            else:
+                refused.append((position, token))
+        for rank, (position, token) in enumerate(refused):
+            last_chance = rank == 0 and not result.kept
+            if policy == "defer" and not last_chance:
+                result.deferred.append((position, token))
+                continue
+            row = None if scores is None or position not in row_of else scores[row_of[position]]
+            substitute = self._best_allowed(position, row)
+            self._put(position, substitute, COMMITTED)
+            result.substituted.append((position, token, substitute))
+        return result
+
+    def _best_allowed(self, position: int, row: npt.NDArray[np.floating[Any]] | None) -> int:
+        if self._status[position] != OPEN:
+            self.reopen(position)
+        ids = self.allowed(position).ids()
+        if len(ids) == 0:
+            raise DeadCanvasError(f"no token is allowed at cell {position}", position=position)
+        if row is None:
+            filling = self._native.witness()
+            if filling is not None and len(filling) == len(self._ids) and filling[position]:
+                return int(filling[position][0])
+            return int(ids[0])
+        return int(ids[int(np.argmax(np.nan_to_num(row[ids], nan=-np.inf)))])
+
+    def _put(self, position: int, token: int, status: int) -> None:
+        self._check_position(position)
+        if not 0 <= token < self.constraint.vocabulary.n_logits:
+            raise CanvasError(f"token {token} is outside 0..{self.constraint.vocabulary.n_logits - 1}")
+        self._ids[position], self._status[position] = int(token), status
+        if self._intervals:
+            self._split_interval(position)
+            self._refresh()
+        else:
+            self._native.set(position, int(token))
+
+    def reopen(self, position: int) -> None:
+        """Make a cell open again."""
+        self._check_position(position)
+        self._status[position] = OPEN
+        if self._intervals:
+            self._refresh()
+        else:
+            self._native.set(position, _OPEN)
+
+    def insert(self, position: int, n_open: int = 1) -> None:
+        """Insert open cells before `position`."""
+        if not 0 <= position <= len(self):
+            raise CanvasError(f"position {position} is outside 0..{len(self)}")
+        if n_open < 0:
+            raise CanvasError(f"n_open is {n_open}; give 0 or more")
+        self._ids[position:position] = [0] * n_open
+        self._status[position:position] = [OPEN] * n_open
+        self._intervals = {p + (n_open if p >= position else 0): v for p, v in self._intervals.items()}
+        self._refresh()
+
+    def delete(self, position: int) -> None:
+        """Remove a cell."""
+        self._check_position(position)
+        del self._ids[position], self._status[position]
+        moved = {p - (p > position): v for p, v in self._intervals.items()}
+        self._intervals = {p: v for p, v in moved.items() if p < len(self) and self._status[p] == OPEN}
+        self._refresh()
+
+    def set(self, ids: Any, open: Any = None, status: Any = None) -> None:
+        """The canvas is now this: what changed against the present state is worked in, cell by cell."""
+        other = Canvas._create(self.constraint, ids, open, None, status)
+        self._ids, self._status, self._intervals = other._ids, other._status, {}
+        self._refresh()
+
+    # ---------------------------------------------------------------- finishing
+
+    def complete(
+        self,
+        scores: Any = None,
+        positions: Iterable[int] | None = None,
+    ) -> list[int] | None:
+        """All token ids of a completed canvas, or None if it is dead. The canvas stays as it is.
+
+        Without `scores`: a shortest filling (fewest tokens where cells are intervals). With `scores`
+        (log-probabilities float[n_open, V], or sparse `(ids int[n_open, k], logp float[n_open, k])`): a probable
+        filling. `positions`: decide only these cells; the others stay open and are returned as -1.
+
+        Raises:
+            LimitExceeded: a limit was reached before the answer was known.
+        """
+        from .complete import complete
+
+        return complete(self, scores, positions)
+
+    def explain(self, position: int | None = None, token: int | None = None) -> Explanation:
+        """Why `token` is not allowed at `position`, or why the canvas is dead."""
+        from .explain import explain
+
+        return explain(self, position, token)
+
+    def __repr__(self) -> str:
+        shown = "".join("?" if t is None else self.constraint.vocabulary.show(t) for t in self.ids[:40])
+        return f"Canvas({len(self)} cells, {len(self.open_positions)} open: {shown}{'...' if len(self) > 40 else ''})"
+
+    # ---------------------------------------------------------------- inner
+
+    def _check_position(self, position: int) -> None:
+        if not 0 <= position < len(self._ids):
+            raise CanvasError(f"position {position} is outside 0..{len(self._ids) - 1}")
+
+    def _codes(self) -> tuple[list[int], list[int]]:
+        """Slot codes for the native session, and the first slot of each cell."""
+        codes: list[int] = []
+        first: list[int] = []
+        i, n = 0, len(self._ids)
+        while i < n:
+            first.append(len(codes))
+            if self._status[i] != OPEN:
+                codes.append(self._ids[i])
+            elif i not in self._intervals:
+                codes.append(_OPEN)
+            else:
+                lo, hi = self._intervals[i]
+                codes += [_OPEN] * lo + ([_ANYTHING] if hi is None else [_OPTIONAL] * (hi - lo))
+                while i + 1 < n and self._status[i + 1] == OPEN and i + 1 not in self._intervals:
+                    i += 1
+                    first.append(first[-1])
+            i += 1
+        return codes, first
+
+    def _refresh(self) -> None:
+        codes, _ = self._codes()
+        present = self._native.codes()
+        if len(codes) != len(present):
+            self._native.replace(codes)
+            return
+        for i, (new, old) in enumerate(zip(codes, present, strict=True)):
+            if new != old:
+                self._native.set(i, new)
+
+    def _open_slot(self, position: int) -> int:
+        self._check_position(position)
+        if self._status[position] != OPEN:
+            raise CanvasError(f"cell {position} is not open; reopen it or ask would_accept")
+        if not self._intervals:
+            return position
+        codes, first = self._codes()
+        slot = first[position]
+        if slot >= len(codes) or codes[slot] == _ANYTHING:
+            raise CanvasError(f"cell {position} belongs to a gap of unbounded or no length; give it an upper bound")
+        return slot
+
+    def _split_interval(self, position: int) -> None:
+        """A token put at the first cell of an interval takes one token off its bounds."""
+        if position not in self._intervals:
+            return
+        lo, hi = self._intervals.pop(position)
+        after = position + 1
+        if after < len(self._ids) and self._status[after] == OPEN and after not in self._intervals:
+            self._intervals[after] = (max(lo - 1, 0), None if hi is None else max(hi - 1, 0))
+
+    def _limit_error(self) -> LimitExceeded:
+        return LimitExceeded(f"the limit {self.limit} was reached before the answer was known", limit=str(self.limit))
+
+
+def _int_list(values: Any, name: str) -> list[int]:
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    try:
+        listed = list(values)
+    except TypeError:
+        raise CanvasError(f"{name} must be a sequence of ints, not {type(values).__name__}") from None
+    for i, v in enumerate(listed):
+        if isinstance(v, bool) or not isinstance(v, (int, np.integer)):
+            raise CanvasError(f"{name}[{i}] is {v!r}; expected an int in a one-dimensional sequence")
+    return [int(v) for v in listed]
+
+
+def _open_list(open: Any, ids: list[int], constraint: Constraint) -> list[bool]:
+    if open is None:
+        mask = constraint.vocabulary.mask
+        if mask is None:
+            raise CanvasError("the vocabulary has no mask id; say which cells are open with open=[...]")
+        return [t == mask for t in ids]
+    if hasattr(open, "tolist"):
+        open = open.tolist()
+    try:
+        listed = list(open)
+    except TypeError:
+        raise CanvasError(f"open must be a sequence of bools, not {type(open).__name__}") from None
+    for i, v in enumerate(listed):
+        if not isinstance(v, (bool, np.bool_, int)) or v not in (0, 1):
+            raise CanvasError(f"open[{i}] is {v!r}; expected True or False")
+    return [bool(v) for v in listed]
+
+
+def _intervals(gaps: Mapping[int, tuple[int, int | None]] | None, is_open: list[bool]) -> dict[int, tuple[int, int | None]]:
+    intervals: dict[int, tuple[int, int | None]] = {}
+    for start, (lo, hi) in (gaps or {}).items():
+        if not 0 <= start < len(is_open) or not is_open[start] or (start > 0 and is_open[start - 1]):
+            raise CanvasError(f"gaps has {start}, which is not the first cell of a run of open cells")
+        if lo < 0 or (hi is not None and hi < lo):
+            raise CanvasError(f"the gap at {start} has bounds ({lo}, {hi}); expected 0 <= lo <= hi")
+        if (hi or lo) > 1_000_000:
+            raise CanvasError(f"the gap at {start} may hold {hi or lo} tokens; the limit is 1000000")
+        intervals[start] = (lo, hi)
+    return intervals

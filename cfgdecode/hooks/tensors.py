@@ -1,0 +1,106 @@
+"""Bitmasks on tensors: set the logits of disallowed tokens to a finite fill.
+
+Shapes: logits float[..., V] on any device; table int32[U, W] packed little-endian, bit = 1 means allowed
+(the layout of xgrammar, llguidance and vLLM); row_of int32[...] with the leading shape of logits: the table row of
+each logits row, -1 leaves that row alone. Positions that share an allowed set share a table row, so U is much
+smaller than the number of logits rows and the table is what travels to the device.
+
+Invariants: dtype and device of logits are kept; ids at or past 32 * W are never allowed in a constrained row; the
+fill is finite, so a softmax, an entropy (0 * -inf) or a division by a small temperature stays free of NaN.
+Three paths give the same values: `apply_dense_` (any device, plain torch, traceable by torch.compile),
+`apply_sparse_` (CPU: one gather and one scatter for a row that allows few tokens), and `triton_kernel.apply_triton_`
+(CUDA). `apply_bitmask_` chooses.
+Cost: dense O(rows * V); sparse O(rows * V) memory writes and O(U * V / 8 + rows * allowed) reads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_DENSE_ROWS = 64
+"""Logits rows that the dense path expands at a time: bounds its scratch memory to 64 * V booleans."""
+_SPARSE_SHARE = 4
+"""A row takes the gather path when fewer than V / 4 tokens are allowed."""
+
+
+def finite_fill(dtype: torch.dtype) -> float:
+    """The value that stands for minus infinity: -1e20, and -6e4 where float16 could not hold that."""
+    return -6e4 if dtype == torch.float16 else -1e20
+
+
+def apply_bitmask_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float | None = None) -> Tensor:
+    """Write `fill` over the disallowed logits, in place, by the fastest path for the device; returns logits."""
+    fill = finite_fill(logits.dtype) if fill is None else fill
+    if table.shape[0] == 0:
+        return logits
+    if logits.device.type == "cuda":
+        from cfgdecode.hooks.triton_kernel import apply_triton_, is_available
+
+        if is_available():
+            return apply_triton_(logits, table, row_of, fill=fill)
+    if logits.device.type == "cpu":
+        return apply_sparse_(logits, table, row_of, fill=fill)
+    return apply_dense_(logits, table, row_of, fill=fill)
+
+
+def unpack_bits(table: Tensor, n_logits: int) -> Tensor:
+    """bool[..., n_logits] of a packed int32[..., W]; ids past the table are False."""
+    shifts = torch.arange(32, dtype=torch.int32, device=table.device)
+    bits = ((table.unsqueeze(-1) >> shifts) & 1).to(torch.bool).flatten(-2)
+    if bits.shape[-1] >= n_logits:
+        return bits[..., :n_logits]
+    return torch.nn.functional.pad(bits, (0, n_logits - bits.shape[-1]))
+
+
+def apply_dense_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float) -> Tensor:
+    """The obvious path: expand the bits, then fill. Oracle of the others."""
+    n_logits = logits.shape[-1]
+    flat, rows = logits.view(-1, n_logits), row_of.reshape(-1)
+    for start in range(0, flat.shape[0], _DENSE_ROWS):
+        part = rows[start : start + _DENSE_ROWS]
+        allowed = unpack_bits(table[part.clamp(min=0).long()], n_logits) | (part < 0).unsqueeze(-1)
+        flat[start : start + _DENSE_ROWS].masked_fill_(~allowed, fill)
+    return logits
+
+
+def apply_sparse_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float) -> Tensor:
+    """CPU path: per table row, gather the allowed logits, fill the row, scatter them back."""
+    n_logits = logits.shape[-1]
+    flat = logits.view(-1, n_logits)
+    rows = row_of.reshape(-1).numpy()
+    packed = table.numpy()
+    for u in np.unique(rows[rows >= 0]):
+        where = np.flatnonzero(rows == u)
+        ids = allowed_ids(packed[u], n_logits)
+        if len(ids) * _SPARSE_SHARE < n_logits:
+            index = torch.from_numpy(ids)
+            for i in where:
+                row = flat[i]
+                kept = row[index]
+                row.fill_(fill)
+                row[index] = kept
+        else:
+            refused = torch.ones(n_logits, dtype=torch.bool)
+            refused[torch.from_numpy(ids)] = False
+            for i in where:
+                flat[i].masked_fill_(refused, fill)
+    return logits
+
+
+def allowed_ids(packed: np.ndarray, n_logits: int) -> np.ndarray:
+    """int64 ids of the bits set in one packed row, below `n_logits`, ascending."""
+    bits = np.unpackbits(np.ascontiguousarray(packed).view(np.uint8), bitorder="little")
+    return np.flatnonzero(bits[:n_logits])
+
+
+def is_allowed(tokens: Tensor, table: Tensor, row_of: Tensor) -> Tensor:
+    """bool[...]: does the table row of each cell allow its token; True where row_of is -1."""
+    if table.shape[0] == 0:
+        return torch.ones_like(tokens, dtype=torch.bool)
+    inside = (tokens >= 0) & (tokens < 32 * table.shape[1])
+    safe = torch.where(inside, tokens, torch.zeros_like(tokens))
+    words = table[row_of.clamp(min=0).long(), safe >> 5]
+    bit = (words >> (safe & 31).to(torch.int32)) & 1
+    return (row_of < 0) | (inside & (bit == 1))

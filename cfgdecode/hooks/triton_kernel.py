@@ -1,0 +1,60 @@
+"""The bitmask fill as one Triton kernel: logits row -> shared table row.
+
+One program handles `BLOCK` tokens of one logits row: it reads the row's table index, leaves at once when that is
+-1, loads BLOCK / 32 words, and stores the fill under the bits that are 0. Nothing but refused logits is written, so
+a row costs its mask words plus the refused part of its logits. Same arguments and results as
+`tensors.apply_dense_`, which is the oracle in the tests; without a GPU they run in Triton's interpreter
+(TRITON_INTERPRET=1 before triton is imported).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from torch import Tensor
+
+_BLOCK = 4096
+
+
+@lru_cache(maxsize=1)
+def is_available() -> bool:
+    """Is Triton installed."""
+    try:
+        import triton  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Any:
+    import triton
+    import triton.language as tl
+
+    @triton.jit  # type: ignore[untyped-decorator]
+    def fill_disallowed(logits, table, row_of, n_logits, logits_stride, n_words, fill, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+        row = tl.program_id(0)
+        source = tl.load(row_of + row)
+        if source >= 0:
+            tokens = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+            inside = tokens < n_logits
+            word = tokens // 32
+            words = tl.load(table + source.to(tl.int64) * n_words + word, mask=inside & (word < n_words), other=0)
+            refused = ((words >> (tokens % 32)) & 1) == 0
+            tl.store(logits + row.to(tl.int64) * logits_stride + tokens, fill, mask=inside & refused)
+
+    return fill_disallowed
+
+
+def apply_triton_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float) -> Tensor:
+    """Write `fill` over the disallowed logits, in place; logits must be contiguous in its last dimension."""
+    import triton
+
+    n_logits = logits.shape[-1]
+    flat = logits.view(-1, n_logits)
+    rows = row_of.reshape(-1).contiguous()
+    if rows.numel():
+        grid = (rows.numel(), triton.cdiv(n_logits, _BLOCK))
+        _kernel()[grid](flat, table.contiguous(), rows, n_logits, flat.stride(0), table.shape[1], fill, BLOCK=_BLOCK)
+    return logits

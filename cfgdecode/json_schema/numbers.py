@@ -1,0 +1,477 @@
+"""Sets of numbers, and the JSON texts that denote their members.
+
+A number set is a nested tuple: `("all",)`, `("none",)`, `("integer", strict)`, `("range", low, open, high, open)` (bounds are
+`Fraction` or None), `("multiple", fraction)`, `("points", fractions)`, `("and" | "or", parts)`, `("not", part)`.
+
+Spellings. `("all",)` and `("integer", ...)` alone take every RFC 8259 spelling (for integers: every one that is an integer
+by its form, `1.0` and `1e3` included unless `strict`, draft 4's reading). Any other set takes the *plain* spellings
+`-?int(.digits)?` and the *scientific* ones `-?d(.digits)?e[+-]?digits` with one non-zero digit in front, which is what JSON
+writers print; a multiple takes plain ones only, a bounded integer scientific ones without decimals. Other exponent forms (`0.001e3`, `10e-1`) of a bounded number are refused:
+counting digits against an exponent is not regular.
+
+A terminal for a number has no closing quote, and Python's `re` prefers the first alternative to the longest, so nodes are
+built from the minimal DFA with "go on" always before "stop"; where that form would be too large, state elimination gives
+the node and a look-ahead `(?![-+.0-9Ee])` makes it take the whole number.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable, Iterable
+from fractions import Fraction
+from typing import Any
+
+from cfgdecode.json_schema.automaton import (
+    EMPTY,
+    Dfa,
+    Node,
+    Ranges,
+    RegexAtom,
+    TooLarge,
+    alt,
+    cat,
+    determinize,
+    optional,
+    star,
+    to_node,
+)
+
+NumberSet = tuple[Any, ...]
+ALL: NumberSet = ("all",)
+NONE: NumberSet = ("none",)
+INTEGER: NumberSet = ("integer", False)
+
+_DIGIT: Node = ("set", ((0x30, 0x39),))
+_ONE_TO_NINE: Node = ("set", ((0x31, 0x39),))
+_DIGITS: Node = ("rep", 1, None, True, _DIGIT)
+_INT: Node = ("alt", (("lit", "0"), ("cat", (_ONE_TO_NINE, ("rep", 0, None, True, _DIGIT)))))
+_MINUS: Node = optional(("lit", "-"))
+_E: Node = ("set", ((0x45, 0x45), (0x65, 0x65)))
+_SIGN: Node = optional(("set", ((0x2B, 0x2B), (0x2D, 0x2D))))
+_FRACTION: Node = optional(cat(("lit", "."), _DIGITS))
+_ZEROS: Node = optional(cat(("lit", "."), ("rep", 1, None, True, ("lit", "0"))))
+_UP: Node = cat(_E, optional(("lit", "+")), _DIGITS)
+# At most 16 decimals and an exponent of 16 or more: what Python and JavaScript print for large whole doubles.
+_WHOLE_DOUBLE: Node = cat(
+    _ONE_TO_NINE, ("lit", "."), ("rep", 1, 16, True, _DIGIT), _E, optional(("lit", "+")), star(("lit", "0")),
+    alt(
+        cat(_ONE_TO_NINE, _DIGIT, _DIGITS), cat(("set", ((0x32, 0x39),)), _DIGIT),
+        cat(("lit", "1"), ("set", ((0x36, 0x39),))),
+    ),
+)  # fmt: skip
+NUMBER_NODE: Node = cat(_MINUS, _INT, _FRACTION, optional(cat(_E, _SIGN, _DIGITS)))
+INTEGER_NODE: Node = cat(_MINUS, alt(_WHOLE_DOUBLE, cat(_INT, _ZEROS, optional(_UP))))
+STRICT_INTEGER_NODE: Node = cat(_MINUS, _INT)
+_BOUNDED_INTEGER: Node = cat(_MINUS, alt(cat(_INT, _ZEROS), cat(_ONE_TO_NINE, _UP)))
+_PLAIN: Node = cat(_MINUS, _INT, _FRACTION)
+_SCIENTIFIC: Node = cat(_MINUS, _ONE_TO_NINE, _FRACTION, _E, _SIGN, _DIGITS)
+_NUMBER_CHARACTER: Ranges = ((0x2B, 0x2B), (0x2D, 0x2E), (0x30, 0x39), (0x45, 0x45), (0x65, 0x65))
+GUARD: Node = ("look", True, True, ("set", _NUMBER_CHARACTER))
+
+
+def both(a: NumberSet, b: NumberSet) -> NumberSet:
+    """Intersection, simplified."""
+    if NONE in (a, b):
+        return NONE
+    if a == ALL or a == b:
+        return b
+    if b == ALL:
+        return a
+    for x, y in ((a, b), (b, a)):
+        if x[0] == "points":
+            kept = tuple(p for p in x[1] if contains(y, p))
+            return ("points", kept) if kept else NONE
+    parts_a = a[1] if a[0] == "and" else (a,)
+    parts_b = b[1] if b[0] == "and" else (b,)
+    return _conjunction(tuple(dict.fromkeys(parts_a + parts_b)))
+
+
+def _conjunction(parts: tuple[NumberSet, ...]) -> NumberSet:
+    ranges = [p for p in parts if p[0] == "range"]
+    rest = tuple(p for p in parts if p[0] != "range")
+    if len(ranges) > 1:
+        low, low_open, high, high_open = None, False, None, False
+        for _, lo, lo_open, hi, hi_open in ranges:
+            if lo is not None and (low is None or lo > low or (lo == low and lo_open)):
+                low, low_open = lo, lo_open
+            if hi is not None and (high is None or hi < high or (hi == high and hi_open)):
+                high, high_open = hi, hi_open
+        ranges = [interval(low, low_open, high, high_open)]
+    if ranges and ranges[0] == NONE:
+        return NONE
+    if ranges and ranges[0][0] == "points":
+        kept = tuple(p for p in ranges[0][1] if all(contains(part, p) for part in rest))
+        return ("points", kept) if kept else NONE
+    if ("integer", False) in rest and ("integer", True) in rest:
+        rest = tuple(p for p in rest if p != ("integer", False))
+    parts = rest + tuple(ranges)
+    return parts[0] if len(parts) == 1 else ("and", parts)
+
+
+def interval(low: Fraction | None, low_open: bool, high: Fraction | None, high_open: bool) -> NumberSet:
+    """The numbers between two bounds; None is no bound."""
+    if low is None and high is None:
+        return ALL
+    if low is not None and high is not None and (low > high or (low == high and (low_open or high_open))):
+        return NONE
+    if low is not None and low == high:
+        return ("points", (low,))
+    return ("range", low, low_open, high, high_open)
+
+
+def either(a: NumberSet, b: NumberSet) -> NumberSet:
+    """Union, simplified."""
+    if ALL in (a, b):
+        return ALL
+    if a == NONE or a == b:
+        return b
+    if b == NONE:
+        return a
+    if a[0] == b[0] == "points":
+        return ("points", tuple(dict.fromkeys(a[1] + b[1])))
+    parts_a = a[1] if a[0] == "or" else (a,)
+    parts_b = b[1] if b[0] == "or" else (b,)
+    return ("or", tuple(dict.fromkeys(parts_a + parts_b)))
+
+
+def negation(a: NumberSet) -> NumberSet:
+    """The numbers outside `a`."""
+    if a[0] == "not":
+        return a[1]  # type: ignore[no-any-return]
+    return NONE if a == ALL else ALL if a == NONE else ("not", a)
+
+
+def contains(a: NumberSet, value: Fraction) -> bool:
+    """Is `value` in the set?"""
+    tag = a[0]
+    if tag in ("all", "none"):
+        return tag == "all"
+    if tag == "integer":
+        return value.denominator == 1
+    if tag == "points":
+        return value in a[1]
+    if tag == "multiple":
+        return (value / a[1]).denominator == 1
+    if tag == "not":
+        return not contains(a[1], value)
+    if tag == "range":
+        _, low, low_open, high, high_open = a
+        above = low is None or value > low or (value == low and not low_open)
+        return above and (high is None or value < high or (value == high and not high_open))
+    answers = (contains(part, value) for part in a[1])
+    return all(answers) if tag == "and" else any(answers)
+
+
+def is_empty(a: NumberSet) -> bool:
+    """Is the set certainly empty? (False also where deciding would be too dear.)"""
+    if a[0] in ("all", "integer", "range", "multiple"):
+        return False
+    if a[0] in ("none", "points"):
+        return a[0] == "none" or not a[1]
+    try:
+        return _dfa(a).is_empty()
+    except TooLarge:
+        return False
+
+
+@functools.lru_cache(maxsize=4096)
+def number_node(a: NumberSet) -> Node:
+    """The texts of the members; raises `TooLarge`."""
+    if a == ALL:
+        return NUMBER_NODE
+    if a[0] == "integer":
+        return STRICT_INTEGER_NODE if a[1] else INTEGER_NODE
+    if a[0] == "points" and len(a[1]) > 64:
+        return _many_points(a[1])
+    dfa = _dfa(a)
+    spelt: dict[Ranges, Node] = {}
+
+    def spell(ranges: Ranges) -> Node:
+        if ranges not in spelt:
+            single = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
+            spelt[ranges] = ("lit", chr(ranges[0][0])) if single else ("set", ranges)
+        return spelt[ranges]
+
+    try:
+        return _ordered(dfa, spell)
+    except TooLarge:
+        return cat(to_node(dfa, spell), GUARD)
+
+
+def _many_points(points: tuple[Fraction, ...]) -> Node:
+    """Plain spellings only, the longer text first."""
+    texts = sorted((decimal_text(p) for p in points), key=lambda t: (-len(t), t))
+    zeros = star(("lit", "0"))
+    return alt(*(cat(("lit", text), zeros if "." in text else _ZEROS) for text in texts))
+
+
+def decimal_text(value: Fraction) -> str:
+    """`value` without an exponent; it must be a finite decimal."""
+    digits, scale = _decimal(abs(value))
+    whole = digits.rjust(scale + 1, "0")
+    text = whole[: len(whole) - scale] + ("." + whole[len(whole) - scale :] if scale else "")
+    return "-" + text if value < 0 else text
+
+
+def _decimal(value: Fraction) -> tuple[str, int]:
+    """(digits, number of decimals) of a non-negative finite decimal, no trailing zero decimals."""
+    scale = 0
+    while value.denominator != 1:
+        value *= 10
+        scale += 1
+        if scale > 2000:
+            raise TooLarge
+    return str(value.numerator), scale
+
+
+def _ordered(dfa: Dfa, spell: Any, *, max_size: int = 3000) -> Node:
+    """The DFA unrolled into a tree, "go on" before "stop"; only self-loops are allowed."""
+    size = 0
+    path: set[int] = set()
+    done: dict[int, tuple[Node, int]] = {}
+
+    def visit(state: int) -> tuple[Node, int]:
+        nonlocal size
+        if state in done:
+            size += done[state][1]
+            if size > max_size:
+                raise TooLarge
+            return done[state]
+        before = size
+        path.add(state)
+        loop: Node = EMPTY
+        parts = []
+        for ranges, target in dfa.arcs[state]:
+            size += 1
+            if target == state:
+                loop = star(spell(ranges))
+            elif target in path or size > max_size:
+                raise TooLarge
+            else:
+                parts.append(cat(spell(ranges), visit(target)[0]))
+        path.discard(state)
+        tail = alt(*parts) if parts else EMPTY
+        done[state] = (cat(loop, optional(tail) if dfa.final[state] else tail), size - before)
+        return done[state]
+
+    if dfa.is_empty():
+        return ("set", ())
+    return visit(0)[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def _dfa(a: NumberSet) -> Dfa:
+    atoms: list[Any] = []
+    where: dict[NumberSet, int] = {}
+    plain_only = _negates_spelling(a, False)
+    atoms.append(RegexAtom(_PLAIN if plain_only else alt(_PLAIN, _SCIENTIFIC)))
+
+    def collect(part: NumberSet) -> None:
+        tag = part[0]
+        if tag in ("and", "or"):
+            for piece in part[1]:
+                collect(piece)
+        elif tag == "not":
+            collect(part[1])
+        elif part not in where and tag not in ("all", "none"):
+            where[part] = len(atoms)
+            atoms.append(_atom(part))
+
+    def holds(part: NumberSet, flags: Any) -> bool:
+        tag = part[0]
+        if tag in ("all", "none"):
+            return bool(tag == "all")
+        if tag == "and":
+            return all(holds(piece, flags) for piece in part[1])
+        if tag == "or":
+            return any(holds(piece, flags) for piece in part[1])
+        if tag == "not":
+            return not holds(part[1], flags)
+        return bool(flags[where[part]])
+
+    collect(a)
+    return determinize(atoms, lambda flags: flags[0] and holds(a, flags), n_must=1, max_states=20_000)
+
+
+def _negates_spelling(a: NumberSet, negated: bool) -> bool:
+    """Is there a negation over a set whose scientific spellings are not all known?"""
+    if a[0] in ("and", "or"):
+        return any(_negates_spelling(part, negated) for part in a[1])
+    if a[0] == "not":
+        return _negates_spelling(a[1], True)
+    return negated and a[0] in ("integer", "multiple")
+
+
+def _atom(part: NumberSet) -> Any:
+    tag = part[0]
+    if tag == "integer":
+        return RegexAtom(STRICT_INTEGER_NODE if part[1] else _BOUNDED_INTEGER)
+    if tag == "multiple":
+        return MultipleAtom(part[1])
+    if tag == "points":
+        return RangeAtom(part[1])
+    _, low, low_open, high, high_open = part
+    return RangeAtom(tuple(b for b in (low, high) if b is not None), low, low_open, high, high_open)
+
+
+class _NumberAtom:
+    """Classes: each digit, the sign and point characters, everything else."""
+
+    def edges(self) -> Iterable[int]:
+        return (*range(0x2B, 0x3B), 0x45, 0x46, 0x65, 0x66)
+
+    def kind(self, code_point: int) -> Hashable:
+        if code_point in (0x45, 0x65):
+            return "e"
+        return code_point if 0x2B <= code_point <= 0x39 else None
+
+
+class MultipleAtom(_NumberAtom):
+    """Plain decimals that are whole multiples of `unit` = units / 10**scale; state = (decimals read | None, remainder)."""
+
+    def __init__(self, unit: Fraction) -> None:
+        digits, self._scale = _decimal(unit)
+        self._units = int(digits)
+        if self._units * (self._scale + 2) > 20_000:
+            raise TooLarge
+
+    def start(self) -> tuple[int, int]:
+        return (-1, 0)
+
+    def step(self, state: tuple[int, int], code_point: int) -> tuple[int, int] | None:
+        decimals, remainder = state
+        char = chr(code_point)
+        if char == "-":
+            return state
+        if char == ".":
+            return (0, remainder)
+        if not "0" <= char <= "9":
+            return None
+        if decimals == self._scale:
+            return state if char == "0" else None
+        remainder = (remainder * 10 + int(char)) % self._units
+        return (decimals + 1 if decimals >= 0 else -1, remainder)
+
+    def accepts(self, state: tuple[int, int]) -> bool:
+        decimals, remainder = state
+        return remainder * 10 ** (self._scale - max(decimals, 0)) % self._units == 0
+
+
+class _Versus:
+    """Compares the magnitude being read with a bound >= 0; a state is (plain, mantissa, exponent).
+
+    plain: ("i", digits read, sign so far) before the point, ("f", decimals read, sign) after it;
+    mantissa: (digits read, sign) against the bound's leading digits, for the scientific form;
+    exponent: None, or (sign, value capped) behind the `e`. Signs are -1, 0, 1 as in cmp(read, bound).
+    """
+
+    def __init__(self, bound: Fraction) -> None:
+        digits, scale = _decimal(bound)
+        whole = digits.rjust(scale + 1, "0")
+        self._int, self._frac = whole[: len(whole) - scale], whole[len(whole) - scale :] if scale else ""
+        self._zero = bound == 0
+        self._lead = digits.lstrip("0").rstrip("0")
+        self._exp = len(digits.lstrip("0")) - 1 - scale
+        self._cap = abs(self._exp) + 1
+
+    def start(self) -> Any:
+        return ("i", 0, 0), (0, 0), None
+
+    def step(self, state: Any, char: str) -> Any:
+        plain, mantissa, exponent = state
+        if char in "eE":
+            return None, mantissa, (1, 0)
+        if exponent is not None:
+            if char in "+-":
+                return None, mantissa, (-1 if char == "-" else 1, 0)
+            return None, mantissa, (exponent[0], min(exponent[1] * 10 + int(char), self._cap))
+        if char == ".":
+            return ("f", 0, self._whole(plain)), mantissa, None
+        return self._digit(plain, char), self._lead_digit(mantissa, char), None
+
+    def _digit(self, plain: Any, char: str) -> Any:
+        phase, n, sign = plain
+        want = self._int if phase == "i" else self._frac
+        if sign == 0 and n < len(want):
+            sign = (char > want[n]) - (char < want[n])
+        elif sign == 0 and phase == "f" and char > "0":
+            sign = 1
+        return (phase, min(n + 1, len(want) + (phase == "i")), sign)
+
+    def _lead_digit(self, mantissa: tuple[int, int], char: str) -> tuple[int, int]:
+        n, sign = mantissa
+        if sign == 0:
+            want = self._lead[n] if n < len(self._lead) else "0"
+            sign = (char > want) - (char < want)
+        return (min(n + 1, len(self._lead)), sign)
+
+    def _whole(self, plain: Any) -> int:
+        _, n, sign = plain
+        return int(sign) if n == len(self._int) else -1 if n < len(self._int) else 1
+
+    def verdict(self, state: Any) -> int:
+        """cmp(magnitude read, bound)."""
+        plain, mantissa, exponent = state
+        if exponent is not None:
+            if self._zero:
+                return 1
+            power = exponent[0] * exponent[1]
+            if power != self._exp:
+                return 1 if power > self._exp else -1
+            return mantissa[1] if mantissa[1] or mantissa[0] >= len(self._lead) else -1
+        sign = self._whole(plain) if plain[0] == "i" else plain[2]
+        read = 0 if plain[0] == "i" else plain[1]
+        return sign if sign or read >= len(self._frac) else -1
+
+
+class RangeAtom(_NumberAtom):
+    """Numbers between two bounds, or equal to one of some points; assumes a well-formed number."""
+
+    def __init__(
+        self,
+        points: tuple[Fraction, ...],
+        low: Fraction | None = None,
+        low_open: bool = False,
+        high: Fraction | None = None,
+        high_open: bool = False,
+    ) -> None:
+        self._points = points
+        self._range = (low, low_open, high, high_open) if low is not None or high is not None else None
+        self._magnitudes = tuple(dict.fromkeys(abs(p) for p in points))
+        self._versus = tuple(_Versus(m) for m in self._magnitudes)
+
+    def start(self) -> Any:
+        return (False, *(v.start() for v in self._versus))
+
+    def step(self, state: Any, code_point: int) -> Any:
+        char = chr(code_point)
+        if char not in "0123456789+-.eE":
+            return None
+        minus, *parts = state
+        if char == "-" and all(p == v.start() for p, v in zip(parts, self._versus, strict=True)):
+            return (True, *parts)
+        if char in "+-" and any(p[2] is None for p in parts):
+            return None
+        return (minus, *(v.step(p, char) for p, v in zip(parts, self._versus, strict=True)))
+
+    def accepts(self, state: Any) -> bool:
+        minus, *parts = state
+        if any(p[0] == ("i", 0, 0) for p in parts):
+            return False
+        cmp_of = dict(zip(self._magnitudes, (v.verdict(p) for p, v in zip(parts, self._versus, strict=True)), strict=True))
+        if self._range is None:
+            return any(self._compare(point, minus, cmp_of) == 0 for point in self._points)
+        low, low_open, high, high_open = self._range
+        if low is not None and self._compare(low, minus, cmp_of) < (1 if low_open else 0):
+            return False
+        return high is None or self._compare(high, minus, cmp_of) <= (-1 if high_open else 0)
+
+    @staticmethod
+    def _compare(bound: Fraction, minus: bool, cmp_of: dict[Fraction, int]) -> int:
+        """cmp(value read, bound); a read zero may carry a minus sign."""
+        by_size = cmp_of[abs(bound)]
+        if bound == 0:
+            return 0 if by_size == 0 else -1 if minus else 1
+        if bound > 0:
+            return -1 if minus else by_size
+        return -by_size if minus else 1

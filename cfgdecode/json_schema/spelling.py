@@ -1,0 +1,163 @@
+"""How a decoded character may be written inside a JSON string.
+
+A character has up to three spellings: itself (not for `"`, `\\` and U+0000..U+001F), a short escape (`\\n`, `\\/`, ...)
+and `\\uXXXX` with hexadecimal digits in either case (two of them, a surrogate pair, above U+FFFF). A `Speller` with
+`full=True` writes all of them, so a constraint on the decoded string holds for every spelling and refuses none. With
+`full=False` a printable ASCII character is not spelt `\\uXXXX` (no JSON writer does that), which saves four of five
+lexer states in keys and literals.
+
+Nodes that are not made from a constraint on characters (`FREE_TEXT`) also take a lone surrogate `\\uD800`, which RFC
+8259 allows but no Unicode text can hold.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from cfgdecode.json_schema.automaton import ANY, EMPTY, Node, Ranges, alt, cat, complement, normal
+
+SHORT = {0x22: '"', 0x5C: "\\", 0x2F: "/", 0x08: "b", 0x0C: "f", 0x0A: "n", 0x0D: "r", 0x09: "t"}
+RAW: Ranges = complement(((0x00, 0x1F), (0x22, 0x22), (0x5C, 0x5C)))
+HEX: Ranges = ((0x30, 0x39), (0x41, 0x46), (0x61, 0x66))
+PRINTABLE: Ranges = ((0x20, 0x7E),)
+FREE_CHARACTER: Node = (
+    "alt",
+    (
+        ("set", RAW),
+        ("cat", (("lit", "\\"), ("alt", (
+            ("set", normal((ord(c), ord(c)) for c in SHORT.values())),
+            ("cat", (("lit", "u"), ("rep", 4, 4, True, ("set", HEX)))),
+        )))),
+    ),
+)  # fmt: skip
+FREE_TEXT: Node = ("rep", 0, None, True, FREE_CHARACTER)
+
+
+def meet(a: Ranges, b: Ranges) -> Ranges:
+    """Ranges in both."""
+    out, i, j = [], 0, 0
+    while i < len(a) and j < len(b):
+        lo, hi = max(a[i][0], b[j][0]), min(a[i][1], b[j][1])
+        if lo <= hi:
+            out.append((lo, hi))
+        if a[i][1] < b[j][1]:
+            i += 1
+        else:
+            j += 1
+    return tuple(out)
+
+
+class Speller:
+    """Turns nodes over decoded characters into nodes over JSON text; results are shared."""
+
+    def __init__(self, *, full: bool = True) -> None:
+        self.full = full
+        self._nodes: dict[Node, Node] = {}
+
+    def node(self, node: Node) -> Node:
+        """The JSON spellings of the texts of `node`."""
+        found = self._nodes.get(node)
+        if found is None:
+            found = self._nodes[node] = self._spell(node)
+        return found
+
+    def _spell(self, node: Node) -> Node:
+        tag = node[0]
+        if tag == "lit":
+            return self.text(node[1])
+        if tag == "set":
+            return self.one_of(node[1])
+        if tag == "cat":
+            return cat(*(self.node(part) for part in node[1]))
+        if tag == "alt":
+            return alt(*(self.node(part) for part in node[1]))
+        return (*node[:-1], self.node(node[-1]))
+
+    def text(self, text: str) -> Node:
+        """The spellings of one text."""
+        return cat(*(self.one_of(((ord(c), ord(c)),)) for c in text))
+
+    def one_of(self, ranges: Ranges) -> Node:
+        """The spellings of one character out of `ranges`."""
+        return _one_of(ranges, self.full)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _one_of(ranges: Ranges, full: bool) -> Node:
+    raw = meet(ranges, RAW)
+    short = normal((ord(letter), ord(letter)) for code, letter in SHORT.items() if meet(ranges, ((code, code),)))
+    long = ranges if full else meet(ranges, complement(PRINTABLE))
+    escapes = alt(_set(short), _long(long))
+    spelt = cat(("lit", "\\"), escapes) if escapes != ("set", ()) else escapes
+    return alt(_set(raw), spelt)
+
+
+def _set(ranges: Ranges) -> Node:
+    if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+        return ("lit", chr(ranges[0][0]))
+    return ("set", ranges)
+
+
+def _long(ranges: Ranges) -> Node:
+    """`uXXXX`, or `uXXXX\\uXXXX` for what lies above U+FFFF."""
+    parts = []
+    low = meet(ranges, ((0, 0xFFFF),))
+    if low:
+        parts.append(cat(("lit", "u"), _hexadecimal(low, 4)))
+    pairs: dict[Ranges, list[tuple[int, int]]] = {}
+    for lo, hi in meet(ranges, ((0x10000, 0x10FFFF),)):
+        first, last = (lo - 0x10000) >> 10, (hi - 0x10000) >> 10
+        for high in {first, last}:
+            tail = (max(lo, 0x10000 + (high << 10)) & 0x3FF, min(hi, 0x103FF + (high << 10)) & 0x3FF)
+            pairs.setdefault(((0xDC00 + tail[0], 0xDC00 + tail[1]),), []).append((0xD800 + high, 0xD800 + high))
+        if last - first > 1:
+            pairs.setdefault(((0xDC00, 0xDFFF),), []).append((0xD801 + first, 0xD7FF + last))
+    for tails, heads in sorted(pairs.items()):
+        parts.append(cat(("lit", "u"), _hexadecimal(normal(heads), 4), ("lit", "\\u"), _hexadecimal(tails, 4)))
+    return alt(*parts)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _hexadecimal(ranges: Ranges, n_digits: int) -> Node:
+    """The `n_digits` hexadecimal digits, in either case, of a number in `ranges`."""
+    if n_digits == 0:
+        return EMPTY
+    unit = 16 ** (n_digits - 1)
+    by_rest: dict[Ranges, list[int]] = {}
+    for digit in range(16):
+        part = meet(ranges, ((digit * unit, digit * unit + unit - 1),))
+        if part:
+            rest = tuple((lo - digit * unit, hi - digit * unit) for lo, hi in part)
+            by_rest.setdefault(rest, []).append(digit)
+    return alt(*(cat(_digits(digits), _hexadecimal(rest, n_digits - 1)) for rest, digits in by_rest.items()))
+
+
+def _digits(digits: list[int]) -> Node:
+    chars = "".join(f"{d:x}{d:X}" if d > 9 else str(d) for d in digits)
+    return _set(normal((ord(c), ord(c)) for c in chars))
+
+
+def trie(texts: tuple[str, ...], speller: Speller) -> Node:
+    """The spellings of a finite set of texts, common beginnings shared."""
+    return _trie(sorted(set(texts)), 0, speller)
+
+
+def _trie(texts: list[str], at: int, speller: Speller) -> Node:
+    """`texts` (sorted) agree up to `at`; the node of what follows."""
+    if len(texts) == 1:
+        return speller.text(texts[0][at:])
+    end = at
+    shortest = min(len(text) for text in texts)
+    while end < shortest and texts[0][end] == texts[-1][end]:
+        end += 1
+    parts = [EMPTY] if len(texts[0]) == end else []
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        if len(text) > end:
+            groups.setdefault(text[end], []).append(text)
+    parts += [_trie(group, end, speller) for group in groups.values()]
+    tail = alt(*(p for p in parts if p != EMPTY))
+    return cat(speller.text(texts[0][at:end]), ("rep", 0, 1, True, tail) if EMPTY in parts else tail)
+
+
+__all__ = ["ANY", "FREE_CHARACTER", "FREE_TEXT", "Speller", "meet", "trie"]

@@ -1,0 +1,62 @@
+//! A grammar compiled together with a vocabulary: immutable for users, with lazily filled tables inside.
+
+use crate::grammar::{Cfg, CfgError};
+use crate::lexer::{ConfigId, Lexer, LexerError, LexerLimits, LexerSpec, TerminalId};
+use crate::vocabulary::{Effects, Vocabulary};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Items in the charts of one canvas before an answer is *undecided*.
+    pub items: usize,
+    /// States visited while two charts are joined.
+    pub states: usize,
+    /// Bytes of lexical tables before they are made anew.
+    pub table_bytes: usize,
+    /// Microseconds for one call; 0 = none.
+    pub time_us: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { items: 20_000_000, states: 50_000_000, table_bytes: 256 << 20, time_us: 0 }
+    }
+}
+
+#[derive(Debug)]
+pub enum ConstraintError {
+    Cfg(CfgError),
+    Lexer(LexerError),
+}
+
+/// Lexical tables, filled on demand and shared by all canvases of a constraint.
+#[derive(Debug)]
+pub struct Tables {
+    pub effects: Effects,
+}
+
+#[derive(Debug)]
+pub struct Constraint {
+    pub cfg: Cfg,
+    pub vocabulary: Arc<Vocabulary>,
+    pub limits: Limits,
+    pub start: ConfigId,
+    tables: Mutex<Tables>,
+}
+
+impl Constraint {
+    pub fn new(cfg: Cfg, spec: LexerSpec, vocabulary: Arc<Vocabulary>, limits: Limits) -> Result<Constraint, ConstraintError> {
+        let n_terminals = spec.terminals.len();
+        let ignore: Vec<TerminalId> = spec.ignore.clone();
+        let lexer = Lexer::new(spec, LexerLimits::default()).map_err(ConstraintError::Lexer)?;
+        let start = lexer.start();
+        let effects = Effects::new(lexer, &ignore, n_terminals, limits.table_bytes);
+        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects }) })
+    }
+
+    pub fn tables(&self) -> MutexGuard<'_, Tables> {
+        // A poisoned lock means a bug was reported as a panic elsewhere; the tables hold no broken
+        // invariants then, since entries are inserted whole.
+        self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

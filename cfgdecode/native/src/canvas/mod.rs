@@ -1,0 +1,13 @@
+//! Canvases: cells, the rows of chart sets at their boundaries, verdicts, allowed sets, completions.
+
+mod constraint;
+mod session;
+mod slots;
+mod view;
+#[cfg(test)]
+mod tests;
+
+pub use constraint::{Constraint, ConstraintError, Limits, Tables};
+pub use session::{Answer, Session, Stats};
+pub use slots::{EosPolicy, Slot};
+pub use view::{Choice, View};

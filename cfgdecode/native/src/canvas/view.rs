@@ -1,0 +1,597 @@
+//! The rows of chart sets at the boundaries of a canvas, kept valid from both ends.
+//!
+//! Terms. *Boundary* i lies before slot i. A *row* maps lexer configurations at a boundary to chart
+//! sets: the left row says what lies left of (boundary, configuration), the right row what lies right.
+//! A view gives each slot a [`Choice`] of tokens; different views of one canvas share their charts.
+//!
+//! Invariants: left rows up to `left_valid` and right rows from `right_valid` on are those of the
+//! present choices; changing slot i keeps left rows `0..=i` and right rows `i+1..`.
+//! Cost: one row costs (configurations × classes of the slot) look-ups plus the chart sets built.
+
+use super::constraint::Constraint;
+use crate::grammar::Cfg;
+use crate::intersect::{Chart, GroupArcs, Meeting, SetId, Sources};
+use crate::lexer::ConfigId;
+use crate::vocabulary::{Branch, Class, EffectId, Effects, TokenId};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The tokens that a slot may hold in a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    One(TokenId),
+    Some(Arc<[TokenId]>),
+    All,
+    /// Like the inner choice, or nothing at all.
+    Optional(Box<Choice>),
+    /// Any bytes.
+    Anything,
+}
+
+pub type LeftRow = Vec<(ConfigId, SetId)>;
+
+#[derive(Clone, Debug, Default)]
+struct RightRow {
+    of_config: FxHashMap<ConfigId, SetId>,
+    /// Effects of the slot that begins at this boundary.
+    of_effect: FxHashMap<EffectId, SetId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct View {
+    choices: Vec<Choice>,
+    /// Whether the text may end at each boundary.
+    ends: Vec<bool>,
+    left: Vec<LeftRow>,
+    left_valid: usize,
+    right: Vec<RightRow>,
+    right_valid: usize,
+}
+
+/// The charts that views of one canvas (and its forks) share.
+#[derive(Debug)]
+pub struct Charts {
+    pub left: Chart,
+    pub right: Chart,
+    pub meeting: Meeting,
+}
+
+impl Charts {
+    pub fn new(cfg: &Cfg) -> Charts {
+        Charts {
+            left: Chart::new(cfg, crate::grammar::Side::Left),
+            right: Chart::new(cfg, crate::grammar::Side::Right),
+            meeting: Meeting::default(),
+        }
+    }
+
+    pub fn n_items(&self) -> usize {
+        self.left.n_items() + self.right.n_items()
+    }
+
+    pub fn fits(&mut self, cfg: &Cfg, l: SetId, r: SetId) -> bool {
+        self.meeting.fits(cfg, &self.left, &self.right, l, r)
+    }
+}
+
+/// What every step needs: the constraint, its lexical tables (locked) and the charts.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub constraint: &'a Constraint,
+    pub effects: &'a mut Effects,
+    pub charts: &'a mut Charts,
+    pub deadline: Option<Instant>,
+    /// The name of the limit that ended this call; what was computed after it is void.
+    pub stopped: Option<&'static str>,
+}
+
+impl Context<'_> {
+    /// Whether a limit has been reached; asked once per row.
+    pub fn stop(&mut self) -> bool {
+        if self.stopped.is_none() {
+            self.stopped = if self.charts.left.overflowed || self.charts.right.overflowed {
+                Some("items")
+            } else if self.charts.meeting.n_states > self.constraint.limits.states {
+                Some("states")
+            } else if self.deadline.is_some_and(|d| Instant::now() > d) {
+                Some("time_us")
+            } else {
+                self.effects.lexer.overflowed()
+            };
+        }
+        self.stopped.is_some()
+    }
+
+    /// The classes of a slot in configuration `c`; for a few tokens, one class each effect.
+    fn classes(&mut self, choice: &Choice, c: ConfigId) -> SmallVec<[EffectId; 4]> {
+        let vocabulary = &self.constraint.vocabulary;
+        match choice {
+            Choice::One(t) => SmallVec::from_slice(&[self.effects.of_token(vocabulary, c, *t)]),
+            Choice::Some(tokens) => {
+                let mut all: SmallVec<[EffectId; 4]> =
+                    tokens.iter().map(|&t| self.effects.of_token(vocabulary, c, t)).collect();
+                all.sort_unstable();
+                all.dedup();
+                all
+            }
+            Choice::All => self.effects.classes(vocabulary, c).iter().map(|k| k.effect).collect(),
+            Choice::Optional(inner) => self.classes(inner, c),
+            Choice::Anything => SmallVec::new(),
+        }
+    }
+
+    pub fn class_table(&mut self, c: ConfigId) -> Arc<[Class]> {
+        let vocabulary = &self.constraint.vocabulary;
+        self.effects.classes(vocabulary, c)
+    }
+
+    /// The right sources of "the text ends in configuration `c`".
+    fn end_sources(&mut self, c: ConfigId, sources: &mut Sources) {
+        let lexer = &mut self.effects.lexer;
+        if lexer.is_fresh(c) {
+            if lexer.can_end(c) {
+                sources.eps.push(Chart::ROOT);
+            }
+            return;
+        }
+        let cuts: SmallVec<[(u32, ConfigId); 4]> = SmallVec::from_slice(lexer.cuts(c));
+        for (t, fresh) in cuts {
+            if self.effects.lexer.can_end(fresh) {
+                if self.effects.is_ignored(t) {
+                    sources.eps.push(Chart::ROOT);
+                } else {
+                    sources.arcs.push((t, Chart::ROOT));
+                }
+            }
+        }
+    }
+
+    /// Left set after an effect's branches from `set`, gathered into the sources of what they reach.
+    fn follow_left(&mut self, effect: EffectId, set: SetId, inner: &mut BTreeMap<EffectId, Sources>, ends: &mut BTreeMap<ConfigId, Sources>) {
+        for &branch in self.effects.branches(effect) {
+            match branch {
+                Branch::End(c) => ends.entry(c).or_default().eps.push(set),
+                Branch::Skip(rest) => inner.entry(rest).or_default().eps.push(set),
+                Branch::Emit(t, rest) => {
+                    if self.charts.left.predicts(set, t) {
+                        inner.entry(rest).or_default().arcs.push((t, set));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The left row behind a slot whose effects are given with the sets in front of it.
+    pub fn advance_effects(&mut self, from: impl Iterator<Item = (EffectId, SetId)>) -> BTreeMap<ConfigId, Sources> {
+        let mut inner: BTreeMap<EffectId, Sources> = BTreeMap::new();
+        let mut ends: BTreeMap<ConfigId, Sources> = BTreeMap::new();
+        for (effect, set) in from {
+            self.follow_left(effect, set, &mut inner, &mut ends);
+        }
+        // Parts of an effect have smaller ids, so every node is complete when it is the largest left.
+        while let Some((effect, mut sources)) = inner.pop_last() {
+            let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
+            if set != Chart::DEAD {
+                self.follow_left(effect, set, &mut inner, &mut ends);
+            }
+        }
+        ends
+    }
+
+    fn build_left_row(&mut self, ends: BTreeMap<ConfigId, Sources>) -> LeftRow {
+        let mut row = LeftRow::with_capacity(ends.len());
+        for (c, mut sources) in ends {
+            let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
+            if set != Chart::DEAD {
+                row.push((c, set));
+            }
+        }
+        row
+    }
+
+    /// All configurations in which an effect may end.
+    pub fn ends_of(&self, effect: EffectId, out: &mut Vec<ConfigId>) {
+        let mut stack: SmallVec<[EffectId; 8]> = SmallVec::from_slice(&[effect]);
+        let mut seen: SmallVec<[EffectId; 8]> = SmallVec::new();
+        while let Some(e) = stack.pop() {
+            for &branch in self.effects.branches(e) {
+                match branch {
+                    Branch::End(c) => out.push(c),
+                    Branch::Emit(_, rest) | Branch::Skip(rest) => {
+                        if !seen.contains(&rest) {
+                            seen.push(rest);
+                            stack.push(rest);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl View {
+    pub fn new(start: ConfigId, choices: Vec<Choice>, ends: Vec<bool>) -> View {
+        let n = choices.len();
+        View {
+            choices,
+            ends,
+            left: std::iter::once(vec![(start, Chart::ROOT)]).chain((0..n).map(|_| Vec::new())).collect(),
+            left_valid: 0,
+            right: vec![RightRow::default(); n + 1],
+            right_valid: n + 1,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.choices.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.choices.is_empty()
+    }
+
+    pub fn choice(&self, i: usize) -> &Choice {
+        &self.choices[i]
+    }
+
+    pub fn set_choice(&mut self, i: usize, choice: Choice) {
+        if self.choices[i] != choice {
+            self.choices[i] = choice;
+            self.left_valid = self.left_valid.min(i);
+            self.right_valid = self.right_valid.max(i + 1);
+        }
+    }
+
+    pub fn set_ends(&mut self, ends: Vec<bool>) {
+        if let Some(last) = (0..ends.len()).rev().find(|&i| ends[i] != self.ends[i]) {
+            self.right_valid = self.right_valid.max(last + 1);
+            self.ends = ends;
+        }
+    }
+
+    /// Forgets all sets (the charts were replaced).
+    pub fn forget(&mut self) {
+        self.left_valid = 0;
+        self.right_valid = self.len() + 1;
+    }
+
+    pub fn left_valid(&self) -> usize {
+        self.left_valid
+    }
+
+    pub fn right_valid(&self) -> usize {
+        self.right_valid
+    }
+
+    pub fn ends_at(&self, boundary: usize) -> bool {
+        self.ends[boundary]
+    }
+
+    /// The left row at a boundary.
+    pub fn left_row(&mut self, ctx: &mut Context<'_>, boundary: usize) -> &LeftRow {
+        while self.left_valid < boundary {
+            let i = self.left_valid;
+            self.left[i + 1] = if ctx.stop() { LeftRow::new() } else { self.advance(ctx, i) };
+            self.left_valid += 1;
+        }
+        &self.left[boundary]
+    }
+
+    fn advance(&self, ctx: &mut Context<'_>, i: usize) -> LeftRow {
+        let row = &self.left[i];
+        if self.choices[i] == Choice::Anything {
+            return advance_anything(ctx, row);
+        }
+        let mut from: Vec<(EffectId, SetId)> = Vec::new();
+        for &(c, set) in row {
+            from.extend(ctx.classes(&self.choices[i], c).into_iter().map(|e| (e, set)));
+        }
+        let mut ends = ctx.advance_effects(from.into_iter());
+        if matches!(self.choices[i], Choice::Optional(_)) {
+            for &(c, set) in row {
+                ends.entry(c).or_default().eps.push(set);
+            }
+        }
+        ctx.build_left_row(ends)
+    }
+
+    /// The right set at (boundary, configuration).
+    pub fn right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
+        self.need_right(ctx, boundary, &[c]);
+        self.right[boundary].of_config.get(&c).copied().unwrap_or(Chart::DEAD)
+    }
+
+    /// Makes the right sets of these configurations: walks right over what is missing, then back.
+    pub fn need_right(&mut self, ctx: &mut Context<'_>, boundary: usize, configs: &[ConfigId]) {
+        let n = self.len();
+        while self.right_valid > boundary {
+            self.right_valid -= 1;
+            self.right[self.right_valid] = RightRow::default();
+        }
+        let mut missing: Vec<Vec<ConfigId>> = Vec::new();
+        let mut wanted: Vec<ConfigId> = configs.to_vec();
+        let mut j = boundary;
+        loop {
+            wanted.retain(|c| !self.right[j].of_config.contains_key(c));
+            wanted.sort_unstable();
+            wanted.dedup();
+            if wanted.is_empty() || ctx.stop() {
+                break;
+            }
+            let mut next = Vec::new();
+            if j < n {
+                self.reach(ctx, j, &wanted, &mut next);
+            }
+            missing.push(std::mem::replace(&mut wanted, next));
+            if j == n {
+                break;
+            }
+            j += 1;
+        }
+        for (offset, configs) in missing.into_iter().enumerate().rev() {
+            self.make_right(ctx, boundary + offset, &configs);
+        }
+    }
+
+    /// Configurations at boundary j+1 that `configs` at boundary j lead to.
+    fn reach(&self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
+        if self.choices[j] == Choice::Anything {
+            out.extend(close_configs(ctx, configs));
+            return;
+        }
+        if matches!(self.choices[j], Choice::Optional(_)) {
+            out.extend_from_slice(configs);
+        }
+        let mut effects: Vec<EffectId> = Vec::new();
+        for &c in configs {
+            effects.extend(ctx.classes(&self.choices[j], c));
+        }
+        effects.sort_unstable();
+        effects.dedup();
+        for e in effects {
+            ctx.ends_of(e, out);
+        }
+    }
+
+    fn make_right(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
+        if j < self.len() && self.choices[j] == Choice::Anything {
+            let sets = self.right_anything(ctx, j, configs);
+            self.right[j].of_config.extend(sets);
+            return;
+        }
+        for &c in configs {
+            if ctx.stop() {
+                return;
+            }
+            let mut sources = Sources::default();
+            if self.ends[j] {
+                ctx.end_sources(c, &mut sources);
+            }
+            if j < self.len() {
+                for e in ctx.classes(&self.choices[j], c) {
+                    let set = self.right_effect(ctx, j, e);
+                    sources.eps.push(set);
+                }
+                if matches!(self.choices[j], Choice::Optional(_)) {
+                    sources.eps.push(self.right[j + 1].of_config.get(&c).copied().unwrap_or(Chart::DEAD));
+                }
+            }
+            let set = ctx.charts.right.build(&ctx.constraint.cfg, &mut sources);
+            self.right[j].of_config.insert(c, set);
+        }
+    }
+
+    /// The right set before an effect in slot j, given the right row at boundary j+1.
+    fn right_effect(&mut self, ctx: &mut Context<'_>, j: usize, effect: EffectId) -> SetId {
+        if effect == Effects::DEAD {
+            return Chart::DEAD;
+        }
+        if let Some(&known) = self.right[j].of_effect.get(&effect) {
+            return known;
+        }
+        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
+        let mut sources = Sources::default();
+        for branch in branches {
+            match branch {
+                Branch::End(c) => sources.eps.push(self.right[j + 1].of_config.get(&c).copied().unwrap_or(Chart::DEAD)),
+                Branch::Skip(rest) => sources.eps.push(self.right_effect(ctx, j, rest)),
+                Branch::Emit(t, rest) => sources.arcs.push((t, self.right_effect(ctx, j, rest))),
+            }
+        }
+        let set = ctx.charts.right.build(&ctx.constraint.cfg, &mut sources);
+        self.right[j].of_effect.insert(effect, set);
+        set
+    }
+
+    /// The right set before one effect of slot j, whatever the slot's own choice.
+    pub fn right_of_effect(&mut self, ctx: &mut Context<'_>, j: usize, effect: EffectId) -> SetId {
+        let mut ends = Vec::new();
+        ctx.ends_of(effect, &mut ends);
+        self.need_right(ctx, j + 1, &ends);
+        while self.right_valid > j {
+            self.right_valid -= 1;
+            self.right[self.right_valid] = RightRow::default();
+        }
+        self.right_effect(ctx, j, effect)
+    }
+
+    /// Whether the canvas of this view can be completed, asked at one boundary.
+    pub fn fits_at(&mut self, ctx: &mut Context<'_>, boundary: usize) -> bool {
+        let row = self.left_row(ctx, boundary).clone();
+        let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
+        self.need_right(ctx, boundary, &configs);
+        // A text may also have ended further left; then what lies between is behind its EOS.
+        row.iter().any(|&(c, l)| {
+            let r = self.right[boundary].of_config.get(&c).copied().unwrap_or(Chart::DEAD);
+            ctx.charts.fits(&ctx.constraint.cfg, l, r)
+        })
+    }
+
+    /// Whether the text may end exactly at this boundary.
+    pub fn fits_end(&mut self, ctx: &mut Context<'_>, boundary: usize) -> bool {
+        if !self.ends[boundary] {
+            return false;
+        }
+        let row = self.left_row(ctx, boundary).clone();
+        row.iter().any(|&(c, l)| {
+            let mut sources = Sources::default();
+            ctx.end_sources(c, &mut sources);
+            let r = ctx.charts.right.build(&ctx.constraint.cfg, &mut sources);
+            ctx.charts.fits(&ctx.constraint.cfg, l, r)
+        })
+    }
+
+    fn right_anything(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) -> Vec<(ConfigId, SetId)> {
+        let all = close_configs(ctx, configs);
+        let graph = ByteGraph::new(ctx, &all);
+        let mut outer: Vec<Sources> = Vec::with_capacity(graph.n_points);
+        for (i, &c) in all.iter().enumerate() {
+            debug_assert_eq!(i, graph.point_of(c));
+            let mut sources = Sources::default();
+            sources.eps.push(self.right[j + 1].of_config.get(&c).copied().unwrap_or(Chart::DEAD));
+            if self.ends[j] {
+                ctx.end_sources(c, &mut sources);
+            }
+            outer.push(sources);
+        }
+        outer.resize(graph.n_points, Sources::default());
+        let arcs = GroupArcs {
+            eps: graph.eps.iter().map(|&(a, b)| (b, a)).collect(),
+            arcs: graph.arcs.iter().map(|&(a, t, b)| (b, t, a)).collect(),
+        };
+        let sets = ctx.charts.right.build_group(&ctx.constraint.cfg, &outer, &arcs);
+        all.iter().enumerate().map(|(i, &c)| (c, sets[i])).collect()
+    }
+}
+
+fn advance_anything(ctx: &mut Context<'_>, row: &LeftRow) -> LeftRow {
+    let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
+    let all = close_configs(ctx, &configs);
+    let graph = ByteGraph::new(ctx, &all);
+    let mut outer: Vec<Sources> = vec![Sources::default(); graph.n_points];
+    for &(c, set) in row {
+        outer[graph.point_of(c)].eps.push(set);
+    }
+    let arcs = GroupArcs { eps: graph.eps.clone(), arcs: graph.arcs.clone() };
+    let sets = ctx.charts.left.build_group(&ctx.constraint.cfg, &outer, &arcs);
+    all.iter().enumerate().map(|(i, &c)| (c, sets[i])).filter(|&(_, s)| s != Chart::DEAD).collect()
+}
+
+/// All configurations that any bytes lead to, sorted; the given ones are among them.
+fn close_configs(ctx: &mut Context<'_>, configs: &[ConfigId]) -> Vec<ConfigId> {
+    let representatives = byte_representatives(ctx);
+    let mut all: Vec<ConfigId> = configs.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    let mut seen: rustc_hash::FxHashSet<ConfigId> = all.iter().copied().collect();
+    let mut at = 0;
+    while at < all.len() {
+        let c = all[at];
+        at += 1;
+        for &byte in &representatives {
+            let mut ends = Vec::new();
+            let effect = ctx.effects.of_bytes(c, &[byte]);
+            ctx.ends_of(effect, &mut ends);
+            all.extend(ends.into_iter().filter(|d| seen.insert(*d)));
+        }
+    }
+    all.sort_unstable();
+    all
+}
+
+fn byte_representatives(ctx: &Context<'_>) -> Vec<u8> {
+    let classes = ctx.effects.lexer.byte_classes();
+    let mut seen = [false; 256];
+    (0..=255u8).filter(|&b| !std::mem::replace(&mut seen[classes[b as usize] as usize], true)).collect()
+}
+
+/// The arcs of single bytes between configurations (points `0..n`, in the order given) and the points
+/// inside a byte (where a lexeme ends before it).
+struct ByteGraph {
+    configs: Vec<ConfigId>,
+    n_points: usize,
+    eps: Vec<(u32, u32)>,
+    arcs: Vec<(u32, u32, u32)>,
+}
+
+impl ByteGraph {
+    fn new(ctx: &mut Context<'_>, configs: &[ConfigId]) -> ByteGraph {
+        let mut graph = ByteGraph { configs: configs.to_vec(), n_points: configs.len(), eps: Vec::new(), arcs: Vec::new() };
+        let mut inner: FxHashMap<EffectId, u32> = FxHashMap::default();
+        for byte in byte_representatives(ctx) {
+            for (from, &c) in configs.iter().enumerate() {
+                let effect = ctx.effects.of_bytes(c, &[byte]);
+                graph.add(ctx, from as u32, effect, &mut inner);
+            }
+        }
+        graph.eps.sort_unstable();
+        graph.eps.dedup();
+        graph.arcs.sort_unstable();
+        graph.arcs.dedup();
+        graph
+    }
+
+    fn point_of(&self, c: ConfigId) -> usize {
+        self.configs.partition_point(|&d| d < c)
+    }
+
+    fn add(&mut self, ctx: &Context<'_>, from: u32, effect: EffectId, inner: &mut FxHashMap<EffectId, u32>) {
+        for &branch in ctx.effects.branches(effect) {
+            match branch {
+                Branch::End(c) => self.eps.push((from, self.point_of(c) as u32)),
+                Branch::Skip(rest) => {
+                    let to = self.point(ctx, rest, inner);
+                    self.eps.push((from, to));
+                }
+                Branch::Emit(t, rest) => {
+                    let to = self.point(ctx, rest, inner);
+                    self.arcs.push((from, t, to));
+                }
+            }
+        }
+    }
+
+    fn point(&mut self, ctx: &Context<'_>, effect: EffectId, inner: &mut FxHashMap<EffectId, u32>) -> u32 {
+        if let Some(&known) = inner.get(&effect) {
+            return known;
+        }
+        let point = self.n_points as u32;
+        self.n_points += 1;
+        inner.insert(effect, point);
+        self.add(ctx, point, effect, inner);
+        point
+    }
+}
+
+impl Context<'_> {
+    /// The right set of "the text ends here" in configuration `c`.
+    pub fn end_set(&mut self, c: ConfigId) -> SetId {
+        let mut sources = Sources::default();
+        self.end_sources(c, &mut sources);
+        self.charts.right.build(&self.constraint.cfg, &mut sources)
+    }
+
+    /// The right set before an effect when the only continuation is configuration `config` with set
+    /// `right`.
+    pub fn right_of_effect_ending(&mut self, effect: EffectId, config: ConfigId, right: SetId, memo: &mut FxHashMap<EffectId, SetId>) -> SetId {
+        if let Some(&known) = memo.get(&effect) {
+            return known;
+        }
+        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.effects.branches(effect));
+        let mut sources = Sources::default();
+        for branch in branches {
+            match branch {
+                Branch::End(c) if c == config => sources.eps.push(right),
+                Branch::End(_) => {}
+                Branch::Skip(rest) => sources.eps.push(self.right_of_effect_ending(rest, config, right, memo)),
+                Branch::Emit(t, rest) => sources.arcs.push((t, self.right_of_effect_ending(rest, config, right, memo))),
+            }
+        }
+        let set = self.charts.right.build(&self.constraint.cfg, &mut sources);
+        memo.insert(effect, set);
+        set
+    }
+}

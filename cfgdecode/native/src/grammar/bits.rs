@@ -1,0 +1,64 @@
+//! A fixed-size set of small integers, one bit each.
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Bits {
+    words: Box<[u64]>,
+}
+
+impl Bits {
+    pub fn new(n: usize) -> Bits {
+        Bits { words: vec![0; n.div_ceil(64)].into_boxed_slice() }
+    }
+
+    #[inline]
+    pub fn has(&self, i: u32) -> bool {
+        self.words[(i >> 6) as usize] >> (i & 63) & 1 != 0
+    }
+
+    /// Adds `i`; answers whether it was new.
+    #[inline]
+    pub fn insert(&mut self, i: u32) -> bool {
+        let word = &mut self.words[(i >> 6) as usize];
+        let bit = 1u64 << (i & 63);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    /// Adds all of `other`; answers whether anything was new.
+    #[inline]
+    pub fn union(&mut self, other: &Bits) -> bool {
+        let mut grown = 0;
+        for (a, b) in self.words.iter_mut().zip(other.words.iter()) {
+            grown |= b & !*a;
+            *a |= b;
+        }
+        grown != 0
+    }
+
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    pub fn intersects(&self, other: &Bits) -> bool {
+        self.words.iter().zip(other.words.iter()).any(|(a, b)| a & b != 0)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().enumerate().flat_map(|(w, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                if rest == 0 {
+                    return None;
+                }
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                Some((w as u32) * 64 + bit)
+            })
+        })
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.words.len() * 8
+    }
+}

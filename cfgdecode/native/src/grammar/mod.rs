@@ -1,0 +1,9 @@
+//! Context-free grammars in the form that the charts use: ε-free, binary, unit chains folded.
+
+mod bits;
+mod cfg;
+#[cfg(test)]
+mod tests;
+
+pub use bits::Bits;
+pub use cfg::{Cfg, CfgError, Side, SideTables, Symbol};

@@ -1,0 +1,373 @@
+//! One side's sets of items, built from what reaches a point of the canvas graph.
+//!
+//! Terms. *Source* of a point: another point's set, reached over an arc without label (`eps`) or over
+//! an arc with a terminal (`arcs`). *Item* `(w, origin)`: symbol `w` was completed between `origin` and
+//! here and waits for its sibling. *Predicted*: symbols that may begin here, by all that waits.
+//!
+//! Invariants: a set is immutable once built, except inside [`Chart::build_group`]; sets built from
+//! equal sources are the same set; `DEAD` has no items, `NONE` lies beyond the end of the
+//! text and predicts everything, `ROOT`
+//! holds only the end marker (⊢ on the left, ⊣ on the right).
+//! Cost of one set: completed (symbol, origin) pairs times the rules they take part in.
+
+use crate::grammar::{Bits, Cfg, Side, Symbol};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+pub type SetId = u32;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sources {
+    pub eps: SmallVec<[SetId; 2]>,
+    pub arcs: SmallVec<[(Symbol, SetId); 2]>,
+}
+
+/// The arcs inside a group of points that may reach one another (a gap of unbounded length).
+#[derive(Clone, Debug, Default)]
+pub struct GroupArcs {
+    /// (from, to): no label.
+    pub eps: Vec<(u32, u32)>,
+    /// (from, terminal, to).
+    pub arcs: Vec<(u32, Symbol, u32)>,
+}
+
+#[derive(Debug)]
+enum Predicted {
+    Few(Box<[Symbol]>),
+    Many(Bits),
+}
+
+impl Predicted {
+    #[inline]
+    fn has(&self, s: Symbol) -> bool {
+        match self {
+            Predicted::Few(list) => list.binary_search(&s).is_ok(),
+            Predicted::Many(bits) => bits.has(s),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Set {
+    /// Sorted by symbol, then origin.
+    items: Box<[(Symbol, SetId)]>,
+    predicted: Predicted,
+}
+
+#[derive(Debug)]
+pub struct Chart {
+    side: Side,
+    sets: Vec<Set>,
+    memo: FxHashMap<Sources, SetId>,
+    n_items: usize,
+    /// Items after which sets come out empty and `overflowed` says so.
+    pub max_items: usize,
+    pub overflowed: bool,
+    /// Scratch, kept to avoid allocation.
+    agenda: Vec<(Symbol, SetId)>,
+    done: FxHashSet<(Symbol, SetId)>,
+    kept: Vec<(Symbol, SetId)>,
+}
+
+impl Chart {
+    pub const DEAD: SetId = 0;
+    pub const NONE: SetId = 1;
+    pub const ROOT: SetId = 2;
+
+    pub fn new(cfg: &Cfg, side: Side) -> Chart {
+        let mut chart = Chart {
+            side,
+            sets: Vec::new(),
+            memo: FxHashMap::default(),
+            n_items: 0,
+            max_items: usize::MAX,
+            overflowed: false,
+            agenda: Vec::new(),
+            done: FxHashSet::default(),
+            kept: Vec::new(),
+        };
+        chart.push(cfg, Vec::new());
+        chart.push(cfg, Vec::new());
+        let mut all = Bits::new(cfg.n_symbols as usize);
+        (0..cfg.n_symbols).for_each(|s| {
+            all.insert(s);
+        });
+        chart.sets[Self::NONE as usize].predicted = Predicted::Many(all);
+        let marker = if side == Side::Left { cfg.begin } else { cfg.end };
+        let tables = cfg.side(side);
+        let mut root: Vec<(Symbol, SetId)> =
+            tables.up[marker as usize].iter().filter(|&&y| tables.waits.has(y)).map(|&y| (y, Self::NONE)).collect();
+        root.sort_unstable();
+        chart.push(cfg, root);
+        chart
+    }
+
+    pub fn n_sets(&self) -> usize {
+        self.sets.len()
+    }
+
+    pub fn n_items(&self) -> usize {
+        self.n_items
+    }
+
+    #[inline]
+    pub fn items(&self, set: SetId) -> &[(Symbol, SetId)] {
+        &self.sets[set as usize].items
+    }
+
+    /// Origins from which `symbol` waits at `set`.
+    #[inline]
+    pub fn waiting(&self, set: SetId, symbol: Symbol) -> &[(Symbol, SetId)] {
+        of_symbol(&self.sets[set as usize].items, symbol)
+    }
+
+    #[inline]
+    pub fn predicts(&self, set: SetId, symbol: Symbol) -> bool {
+        self.sets[set as usize].predicted.has(symbol)
+    }
+
+    fn push(&mut self, cfg: &Cfg, items: Vec<(Symbol, SetId)>) -> SetId {
+        let predicted = self.predict(cfg, &items);
+        self.n_items += items.len();
+        self.sets.push(Set { items: items.into_boxed_slice(), predicted });
+        self.sets.len() as SetId - 1
+    }
+
+    fn predict(&self, cfg: &Cfg, items: &[(Symbol, SetId)]) -> Predicted {
+        let expects = &cfg.side(self.side).expects;
+        let mut symbols: SmallVec<[Symbol; 16]> = items.iter().map(|i| i.0).collect();
+        symbols.dedup();
+        let total: usize = symbols.iter().map(|&w| expects[w as usize].len()).sum();
+        if total <= 32 {
+            let mut all: Vec<Symbol> = symbols.iter().flat_map(|&w| expects[w as usize].iter().copied()).collect();
+            all.sort_unstable();
+            all.dedup();
+            return Predicted::Few(all.into_boxed_slice());
+        }
+        let mut bits = Bits::new(cfg.n_symbols as usize);
+        for w in symbols {
+            for &s in &expects[w as usize] {
+                bits.insert(s);
+            }
+        }
+        Predicted::Many(bits)
+    }
+
+    /// The set of a point with these sources; `DEAD` if nothing useful reaches it.
+    pub fn build(&mut self, cfg: &Cfg, sources: &mut Sources) -> SetId {
+        sources.eps.retain(|s| *s != Self::DEAD);
+        sources.arcs.retain(|(t, s)| *s != Self::DEAD && self.sets[*s as usize].predicted.has(*t));
+        sources.eps.sort_unstable();
+        sources.eps.dedup();
+        match (sources.eps.len(), sources.arcs.len()) {
+            (0, 0) => return Self::DEAD,
+            (1, 0) => return sources.eps[0],
+            _ => {}
+        }
+        sources.arcs.sort_unstable();
+        sources.arcs.dedup();
+        if let Some(&known) = self.memo.get(sources) {
+            return known;
+        }
+        if self.n_items > self.max_items {
+            self.overflowed = true;
+            return Self::DEAD;
+        }
+        let set = self.saturate(cfg, sources);
+        self.memo.insert(sources.clone(), set);
+        set
+    }
+
+    /// Completes upward from the terminals that end here, filtered by what the origins predicted.
+    fn saturate(&mut self, cfg: &Cfg, sources: &Sources) -> SetId {
+        let tables = cfg.side(self.side);
+        let mut agenda = std::mem::take(&mut self.agenda);
+        let mut done = std::mem::take(&mut self.done);
+        let mut kept = std::mem::take(&mut self.kept);
+        agenda.extend_from_slice(&sources.arcs);
+        while let Some((x, origin)) = agenda.pop() {
+            if done.len() > self.max_items {
+                self.overflowed = true;
+                agenda.clear();
+                break;
+            }
+            let from = &self.sets[origin as usize];
+            for &y in tables.up[x as usize].iter() {
+                if !from.predicted.has(y) || !done.insert((y, origin)) {
+                    continue;
+                }
+                if tables.waits.has(y) {
+                    kept.push((y, origin));
+                }
+                for &(waiting, parent) in tables.combine[y as usize].iter() {
+                    for &(_, further) in of_symbol(&from.items, waiting) {
+                        agenda.push((parent, further));
+                    }
+                }
+            }
+        }
+        for &e in &sources.eps {
+            kept.extend_from_slice(&self.sets[e as usize].items);
+        }
+        kept.sort_unstable();
+        kept.dedup();
+        let set = if kept.is_empty() { Self::DEAD } else { self.push(cfg, kept.clone()) };
+        kept.clear();
+        done.clear();
+        (self.agenda, self.done, self.kept) = (agenda, done, kept);
+        set
+    }
+
+    /// The sets of `outer.len()` points that may reach one another by `inner`, each with its outer
+    /// sources. Items are propagated until nothing changes; inside the group the top-down filter is
+    /// left out (it is a filter only).
+    pub fn build_group(&mut self, cfg: &Cfg, outer: &[Sources], inner: &GroupArcs) -> Vec<SetId> {
+        Group::new(self, cfg, outer, inner).saturate()
+    }
+}
+
+#[inline]
+fn of_symbol(items: &[(Symbol, SetId)], symbol: Symbol) -> &[(Symbol, SetId)] {
+    let start = items.partition_point(|i| i.0 < symbol);
+    let len = items[start..].iter().take_while(|i| i.0 == symbol).count();
+    &items[start..start + len]
+}
+
+/// Work in progress of [`Chart::build_group`]. Points of the group are named `base + index` as origins.
+struct Group<'a> {
+    chart: &'a mut Chart,
+    cfg: &'a Cfg,
+    base: SetId,
+    outer: &'a [Sources],
+    inner: &'a GroupArcs,
+    items: Vec<FxHashMap<Symbol, Vec<SetId>>>,
+    /// At an inner origin: what was completed from it, and where.
+    completed_from: Vec<FxHashMap<Symbol, Vec<u32>>>,
+    eps_from: Vec<Vec<u32>>,
+    agenda: Vec<Event>,
+    done: FxHashSet<(Symbol, SetId, u32)>,
+}
+
+enum Event {
+    /// Symbol completed from the origin to this point.
+    Completed(Symbol, SetId, u32),
+    /// Symbol from the origin waits at this point.
+    Waits(Symbol, SetId, u32),
+}
+
+impl<'a> Group<'a> {
+    fn new(chart: &'a mut Chart, cfg: &'a Cfg, outer: &'a [Sources], inner: &'a GroupArcs) -> Group<'a> {
+        let n = outer.len();
+        let mut eps_from = vec![Vec::new(); n];
+        for &(from, to) in &inner.eps {
+            eps_from[from as usize].push(to);
+        }
+        Group {
+            base: chart.sets.len() as SetId,
+            chart,
+            cfg,
+            outer,
+            inner,
+            items: vec![FxHashMap::default(); n],
+            completed_from: vec![FxHashMap::default(); n],
+            eps_from,
+            agenda: Vec::new(),
+            done: FxHashSet::default(),
+        }
+    }
+
+    fn saturate(mut self) -> Vec<SetId> {
+        for (point, sources) in self.outer.iter().enumerate() {
+            for &e in &sources.eps {
+                for &(w, origin) in self.chart.items(e) {
+                    self.agenda.push(Event::Waits(w, origin, point as u32));
+                }
+            }
+            for &(t, origin) in &sources.arcs {
+                if origin != Chart::DEAD {
+                    self.agenda.push(Event::Completed(t, origin, point as u32));
+                }
+            }
+        }
+        for &(from, t, to) in &self.inner.arcs {
+            self.agenda.push(Event::Completed(t, self.base + from, to));
+        }
+        while let Some(event) = self.agenda.pop() {
+            if self.done.len() > self.chart.max_items {
+                self.chart.overflowed = true;
+                break;
+            }
+            match event {
+                Event::Completed(x, origin, point) => self.completed(x, origin, point),
+                Event::Waits(w, origin, point) => self.waits(w, origin, point),
+            }
+        }
+        self.finish()
+    }
+
+    fn completed(&mut self, x: Symbol, origin: SetId, point: u32) {
+        let tables = self.cfg.side(self.chart.side);
+        for &y in tables.up[x as usize].iter() {
+            let inner = origin >= self.base;
+            if !inner && !self.chart.predicts(origin, y) || !self.done.insert((y, origin, point)) {
+                continue;
+            }
+            if tables.waits.has(y) {
+                self.agenda.push(Event::Waits(y, origin, point));
+            }
+            if inner {
+                let o = (origin - self.base) as usize;
+                self.completed_from[o].entry(y).or_default().push(point);
+                for &(waiting, parent) in tables.combine[y as usize].iter() {
+                    for &further in self.items[o].get(&waiting).into_iter().flatten() {
+                        self.agenda.push(Event::Completed(parent, further, point));
+                    }
+                }
+            } else {
+                for &(waiting, parent) in tables.combine[y as usize].iter() {
+                    for &(_, further) in self.chart.waiting(origin, waiting) {
+                        self.agenda.push(Event::Completed(parent, further, point));
+                    }
+                }
+            }
+        }
+    }
+
+    fn waits(&mut self, w: Symbol, origin: SetId, point: u32) {
+        let origins = self.items[point as usize].entry(w).or_default();
+        if origins.contains(&origin) {
+            return;
+        }
+        origins.push(origin);
+        for &to in &self.eps_from[point as usize] {
+            self.agenda.push(Event::Waits(w, origin, to));
+        }
+        let tables = self.cfg.side(self.chart.side);
+        for &(completed, parent) in tables.continue_[w as usize].iter() {
+            for &to in self.completed_from[point as usize].get(&completed).into_iter().flatten() {
+                self.agenda.push(Event::Completed(parent, origin, to));
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<SetId> {
+        let Group { chart, cfg, base, items, .. } = self;
+        let n = items.len();
+        for (point, by_symbol) in items.into_iter().enumerate() {
+            let mut list: Vec<(Symbol, SetId)> = Vec::new();
+            #[allow(clippy::iter_over_hash_type)] // sorted below
+            for (w, origins) in by_symbol {
+                list.extend(origins.into_iter().map(|o| (w, o)));
+            }
+            list.sort_unstable();
+            let set = chart.push(cfg, list);
+            debug_assert_eq!(set, base + point as u32);
+        }
+        (0..n as u32)
+            .map(|point| {
+                let set = base + point;
+                if chart.items(set).is_empty() { Chart::DEAD } else { set }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,112 @@
+//! Does a left set fit a right set?
+//!
+//! A derivation that passes a point is a chain of symbols that span it. Its lowest link is a rule
+//! `A -> P C` with `P` ending and `C` beginning at the point; every further link has a left sibling in
+//! the left chart or a right sibling in the right chart. So the question is reachability from the
+//! lowest links to the goal over states `(symbol, left origin, right origin)`: a depth-first search.
+//! What was found unreachable is remembered, and so is the chain that reached the goal.
+//!
+//! Cost: the states visited; on real programs a few dozen.
+
+use super::chart::{Chart, SetId};
+use crate::grammar::{Cfg, Side, Symbol};
+use rustc_hash::FxHashMap;
+
+type State = (Symbol, SetId, SetId);
+
+#[derive(Debug, Default)]
+pub struct Meeting {
+    known: FxHashMap<State, bool>,
+    pairs: FxHashMap<(SetId, SetId), bool>,
+    /// Scratch: states found in this search, with the index of the state that led here.
+    found: Vec<(State, u32)>,
+    pub n_states: usize,
+}
+
+const NO_PARENT: u32 = u32::MAX;
+
+impl Meeting {
+    /// Whether some derivation reads the text on the left of the point and that on its right.
+    pub fn fits(&mut self, cfg: &Cfg, left: &Chart, right: &Chart, l: SetId, r: SetId) -> bool {
+        if l == Chart::DEAD || r == Chart::DEAD {
+            return false;
+        }
+        if let Some(&answer) = self.pairs.get(&(l, r)) {
+            return answer;
+        }
+        let answer = self.search(cfg, left, right, l, r);
+        self.pairs.insert((l, r), answer);
+        answer
+    }
+
+    fn search(&mut self, cfg: &Cfg, left: &Chart, right: &Chart, l: SetId, r: SetId) -> bool {
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        let answer = self.reach(cfg, left, right, l, r, &mut found);
+        if !answer {
+            for (state, _) in &found {
+                self.known.insert(*state, false);
+            }
+        }
+        self.n_states += found.len();
+        self.found = found;
+        answer
+    }
+
+    fn reach(&mut self, cfg: &Cfg, left: &Chart, right: &Chart, l: SetId, r: SetId, found: &mut Vec<(State, u32)>) -> bool {
+        let mut fresh: FxHashMap<State, ()> = FxHashMap::default();
+        let mut stack: Vec<u32> = Vec::new();
+        let lower = |p: Symbol, origin: SetId, links: &mut Vec<State>| {
+            for &(c, a) in cfg.side(Side::Left).continue_[p as usize].iter() {
+                for &(_, end) in right.waiting(r, c) {
+                    links.push((a, origin, end));
+                }
+            }
+        };
+        let mut links: Vec<State> = Vec::new();
+        for &(p, origin) in left.items(l) {
+            lower(p, origin, &mut links);
+        }
+        let mut parent = NO_PARENT;
+        loop {
+            for state in links.drain(..) {
+                match self.known.get(&state) {
+                    Some(true) => {
+                        self.remember(found, parent);
+                        return true;
+                    }
+                    Some(false) => continue,
+                    None => {}
+                }
+                if state.0 == cfg.goal {
+                    self.known.insert(state, true);
+                    self.remember(found, parent);
+                    return true;
+                }
+                if fresh.insert(state, ()).is_none() {
+                    stack.push(found.len() as u32);
+                    found.push((state, parent));
+                }
+            }
+            let Some(next) = stack.pop() else { return false };
+            parent = next;
+            let (x, p, q) = found[next as usize].0;
+            for &y in cfg.up[x as usize].iter() {
+                for &(waiting, a) in cfg.side(Side::Left).combine[y as usize].iter() {
+                    links.extend(left.waiting(p, waiting).iter().map(|&(_, origin)| (a, origin, q)));
+                }
+                for &(waiting, a) in cfg.side(Side::Right).combine[y as usize].iter() {
+                    links.extend(right.waiting(q, waiting).iter().map(|&(_, end)| (a, p, end)));
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, found: &[(State, u32)], mut at: u32) {
+        while at != NO_PARENT {
+            let (state, parent) = found[at as usize];
+            self.known.insert(state, true);
+            at = parent;
+        }
+    }
+}

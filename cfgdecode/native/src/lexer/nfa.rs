@@ -1,0 +1,331 @@
+//! Terminals compiled to one program of a backtracking machine, read here by lists of threads.
+//!
+//! Terms: as in Pike's VM (Cox, "Regular Expression Matching: the Virtual Machine Approach", 2009) an
+//! instruction that consumes (`Lit`, `Set`) or ends (`Match`) holds a thread; the others (`Split`, `Until`,
+//! `Look`, `Behind`, `Start`) are passed at once, first choice first, so a list of threads in the order of
+//! discovery is the order of Python's backtracking.
+//!
+//! `Until` stands where an iteration of a loop ends whose body may be empty. Python stops such a loop when
+//! the iteration consumed nothing and goes on behind the loop; bit `depth` of a thread's flags says
+//! "the present iteration began at this very position". Loops at one depth are never active together.
+//!
+//! Invariants: every instruction but `FAIL` reaches a `Match` (dead ends become `FAIL` while compiling,
+//! which goes from the end to the start), so a thread that consumes can always end some day, its
+//! conditions aside. End of text is "no byte follows": a negative look-ahead.
+//! Cost: one instruction per set, literal or choice, times the copies of counted repetitions;
+//! `LexerLimits::nfa_states` bounds their number and is checked at each instruction.
+
+use rustc_hash::FxHashMap;
+
+use super::ast::{MAX_DEPTH, Node, TerminalSpec};
+use super::charset::{ANY_BYTE, CharSets, CharState, NOTHING};
+use super::{LexerError, TerminalId};
+
+pub(super) type Pc = u32;
+/// The instruction that matches nothing.
+pub(super) const FAIL: Pc = 0;
+/// Loops with nullable bodies may be nested this deep.
+const MAX_LOOP_DEPTH: u8 = 63;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Inst {
+    Fail,
+    /// Reads `bytes[at..at + len]`, `len > 0`.
+    Lit { at: u32, len: u32, next: Pc },
+    Set { root: CharState, next: Pc },
+    Split { first: Pc, second: Pc },
+    Until { depth: u8, greedy: bool, body: Pc, exit: Pc },
+    Look { negate: bool, start: Pc, next: Pc },
+    Behind { index: u32, negate: bool, next: Pc },
+    Start { next: Pc },
+    Match { terminal: TerminalId },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub(super) insts: Vec<Inst>,
+    /// Which terminal (or look-behind) an instruction belongs to.
+    pub(super) owners: Vec<u32>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) sets: CharSets,
+    pub(super) behinds: Vec<Behind>,
+    pub(super) uses_start: bool,
+    literals: FxHashMap<String, u32>,
+    behind_ids: FxHashMap<Node, u32>,
+}
+
+/// A look-behind: holds where a match of its program, begun anywhere before, ends.
+#[derive(Clone, Debug)]
+pub(super) struct Behind {
+    pub(super) start: Pc,
+    /// It never sees text before the lexeme it is used in.
+    pub(super) is_local: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Lexeme,
+    Ahead,
+    Behind,
+    Keyword,
+}
+
+struct Compiler<'a> {
+    program: &'a mut Program,
+    terminal: &'a TerminalSpec,
+    owner: u32,
+    place: Place,
+    limit: usize,
+}
+
+impl Program {
+    pub(super) fn new() -> Program {
+        Program {
+            insts: vec![Inst::Fail],
+            owners: vec![0],
+            bytes: Vec::new(),
+            sets: CharSets::new(),
+            behinds: Vec::new(),
+            uses_start: false,
+            literals: FxHashMap::default(),
+            behind_ids: FxHashMap::default(),
+        }
+    }
+
+    /// Compiles a terminal and returns its entry.
+    pub(super) fn add(
+        &mut self,
+        id: TerminalId,
+        terminal: &TerminalSpec,
+        owner: u32,
+        is_keyword: bool,
+        limit: usize,
+    ) -> Result<Pc, LexerError> {
+        if terminal.node.is_deeper_than(MAX_DEPTH) {
+            return Err(LexerError::TooLarge { limit: "node_depth", given: MAX_DEPTH + 1 });
+        }
+        let place = if is_keyword { Place::Keyword } else { Place::Lexeme };
+        let mut compiler = Compiler { program: self, terminal, owner, place, limit };
+        let end = compiler.push(Inst::Match { terminal: id })?;
+        let entry = compiler.node(&terminal.node, end, 0)?;
+        let behind_ids = &self.behind_ids;
+        let behinds = &mut self.behinds;
+        terminal.node.each_wide_look_behind(0, &mut |node| {
+            if let Some(&i) = behind_ids.get(node) {
+                behinds[i as usize].is_local = false;
+            }
+        });
+        Ok(entry)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.insts.len() * (size_of::<Inst>() + 4) + self.bytes.len() + self.sets.n_states() * 64
+    }
+}
+
+impl Compiler<'_> {
+    fn push(&mut self, inst: Inst) -> Result<Pc, LexerError> {
+        let given = self.program.insts.len();
+        if given > self.limit || given >= u32::MAX as usize / 2 {
+            return Err(LexerError::TooLarge { limit: "nfa_states", given });
+        }
+        self.program.insts.push(inst);
+        self.program.owners.push(self.owner);
+        Ok(given as Pc)
+    }
+
+    fn unsupported<T>(&self, construct: &'static str) -> Result<T, LexerError> {
+        Err(LexerError::Unsupported { terminal: self.terminal.name.clone(), construct })
+    }
+
+    /// Code for the node followed by `next`; returns its entry. `depth` counts the nullable loops around.
+    fn node(&mut self, node: &Node, next: Pc, depth: u8) -> Result<Pc, LexerError> {
+        if next == FAIL {
+            return Ok(FAIL);
+        }
+        match node {
+            Node::Lit(text) => self.literal(text, next),
+            Node::Set(ranges) => match self.program.sets.root(ranges) {
+                NOTHING => Ok(FAIL),
+                root => self.push(Inst::Set { root, next }),
+            },
+            Node::Cat(nodes) => nodes.iter().rev().try_fold(next, |next, n| self.node(n, next, depth)),
+            Node::Alt(nodes) => {
+                let mut entry = FAIL;
+                for n in nodes.iter().rev() {
+                    let first = self.node(n, next, depth)?;
+                    entry = self.split(first, entry)?;
+                }
+                Ok(entry)
+            }
+            Node::Rep { min, max, greedy, node } => self.repeat(node, *min, *max, *greedy, next, depth),
+            Node::Look { ahead: true, negate, node } => self.look_ahead(node, *negate, next),
+            Node::Look { ahead: false, negate, node } => self.look_behind(node, *negate, next),
+            Node::Start => {
+                if self.place == Place::Keyword {
+                    return self.unsupported("start of text in a keyword");
+                }
+                self.program.uses_start = true;
+                self.push(Inst::Start { next })
+            }
+            Node::End => match self.place {
+                Place::Behind => self.unsupported("end of text in a look-behind"),
+                Place::Keyword => self.unsupported("end of text in a keyword"),
+                Place::Lexeme | Place::Ahead => {
+                    let end = self.push(Inst::Match { terminal: 0 })?;
+                    let start = self.push(Inst::Set { root: ANY_BYTE, next: end })?;
+                    self.push(Inst::Look { negate: true, start, next })
+                }
+            },
+        }
+    }
+
+    fn literal(&mut self, text: &str, next: Pc) -> Result<Pc, LexerError> {
+        if text.is_empty() {
+            return Ok(next);
+        }
+        let at = match self.program.literals.get(text) {
+            Some(&at) => at,
+            None => {
+                let at = self.program.bytes.len() as u32;
+                self.program.bytes.extend_from_slice(text.as_bytes());
+                self.program.literals.insert(text.to_owned(), at);
+                at
+            }
+        };
+        self.push(Inst::Lit { at, len: text.len() as u32, next })
+    }
+
+    fn split(&mut self, first: Pc, second: Pc) -> Result<Pc, LexerError> {
+        match (first, second) {
+            (FAIL, only) | (only, FAIL) => Ok(only),
+            (first, second) if first == second => Ok(first),
+            (first, second) => self.push(Inst::Split { first, second }),
+        }
+    }
+
+    fn repeat(
+        &mut self,
+        node: &Node,
+        min: u32,
+        max: Option<u32>,
+        greedy: bool,
+        next: Pc,
+        depth: u8,
+    ) -> Result<Pc, LexerError> {
+        if max.is_some_and(|max| max < min) {
+            return Ok(FAIL);
+        }
+        let n_optional = max.map(|max| max - min);
+        let is_loop = n_optional.is_none_or(|n| n > 1) && node.is_nullable();
+        if is_loop && depth >= MAX_LOOP_DEPTH {
+            return Err(LexerError::TooLarge { limit: "loop_depth", given: usize::from(depth) + 1 });
+        }
+        let mut entry = match n_optional {
+            None if is_loop => self.until_star(node, greedy, next, depth)?,
+            None => self.star(node, greedy, next, depth)?,
+            Some(n) if is_loop => self.until_times(node, n, greedy, next, depth)?,
+            Some(n) => {
+                let mut entry = next;
+                for _ in 0..n {
+                    let body = self.node(node, entry, depth)?;
+                    if body == FAIL || body == entry {
+                        break;
+                    }
+                    entry = if greedy { self.split(body, next)? } else { self.split(next, body)? };
+                }
+                entry
+            }
+        };
+        for _ in 0..min {
+            let body = self.node(node, entry, depth)?;
+            if body == entry {
+                break;
+            }
+            entry = body;
+            if entry == FAIL {
+                break;
+            }
+        }
+        Ok(entry)
+    }
+
+    fn star(&mut self, node: &Node, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
+        // Filled in below; it is not FAIL, so the body is compiled as if it led somewhere, which it does.
+        let at = self.push(Inst::Split { first: next, second: next })?;
+        let body = self.node(node, at, depth)?;
+        if body == FAIL {
+            return Ok(next);
+        }
+        self.program.insts[at as usize] =
+            if greedy { Inst::Split { first: body, second: next } } else { Inst::Split { first: next, second: body } };
+        Ok(at)
+    }
+
+    fn until_star(&mut self, node: &Node, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
+        let at = self.push(Inst::Until { depth, greedy, body: FAIL, exit: next })?;
+        let body = self.node(node, at, depth + 1)?;
+        if body == FAIL || body == at {
+            return Ok(next);
+        }
+        self.program.insts[at as usize] = Inst::Until { depth, greedy, body, exit: next };
+        Ok(at)
+    }
+
+    /// At most `n` iterations of a nullable body; the ends of iterations 0..=n are `Until`s.
+    fn until_times(&mut self, node: &Node, n: u32, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
+        let mut entry = self.push(Inst::Until { depth, greedy, body: FAIL, exit: next })?;
+        for _ in 0..n {
+            let body = self.node(node, entry, depth + 1)?;
+            if body == FAIL || body == entry {
+                return Ok(next);
+            }
+            entry = self.push(Inst::Until { depth, greedy, body, exit: next })?;
+        }
+        Ok(entry)
+    }
+
+    fn look_ahead(&mut self, node: &Node, negate: bool, next: Pc) -> Result<Pc, LexerError> {
+        match self.place {
+            Place::Behind => return self.unsupported("look-ahead in a look-behind"),
+            Place::Keyword => return self.unsupported("look-ahead in a keyword"),
+            Place::Lexeme | Place::Ahead => {}
+        }
+        let outer = std::mem::replace(&mut self.place, Place::Ahead);
+        let end = self.push(Inst::Match { terminal: 0 })?;
+        let start = self.node(node, end, 0)?;
+        self.place = outer;
+        match (start, negate) {
+            (FAIL, false) => Ok(FAIL),
+            (FAIL, true) => Ok(next),
+            (start, negate) => self.push(Inst::Look { negate, start, next }),
+        }
+    }
+
+    fn look_behind(&mut self, node: &Node, negate: bool, next: Pc) -> Result<Pc, LexerError> {
+        if self.place == Place::Keyword {
+            return self.unsupported("look-behind in a keyword");
+        }
+        let known = self.program.behind_ids.get(node).copied();
+        let index = match known {
+            Some(index) => index,
+            None => self.new_look_behind(node)?,
+        };
+        self.push(Inst::Behind { index, negate, next })
+    }
+
+    /// Look-behinds inside this one get lower numbers, so that they are known before it at each position.
+    fn new_look_behind(&mut self, node: &Node) -> Result<u32, LexerError> {
+        let outer = (std::mem::replace(&mut self.place, Place::Behind), self.owner);
+        let end = self.push(Inst::Match { terminal: 0 })?;
+        let first = self.program.insts.len();
+        let start = self.node(node, end, 0)?;
+        (self.place, self.owner) = outer;
+        let index = self.program.behinds.len() as u32;
+        self.program.insts[end as usize] = Inst::Match { terminal: index };
+        self.program.behinds.push(Behind { start, is_local: true });
+        self.program.behind_ids.insert(node.clone(), index);
+        debug_assert!(first > end as usize);
+        Ok(index)
+    }
+}

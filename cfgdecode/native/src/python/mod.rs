@@ -1,0 +1,198 @@
+//! The border to Python: thin, typed, and the only place that knows PyO3.
+//!
+//! Long work runs without the GIL. Every error kind of the core becomes one Python class (`errors`).
+
+mod convert;
+mod errors;
+
+use crate::canvas::{Answer, Constraint, EosPolicy, Limits, Session, Slot};
+use crate::grammar::Cfg;
+use crate::vocabulary::Vocabulary;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[pymodule]
+fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    m.add_class::<PyVocabulary>()?;
+    m.add_class::<PyConstraint>()?;
+    m.add_class::<PySession>()?;
+    Ok(())
+}
+
+#[pyclass(name = "Vocabulary", frozen)]
+struct PyVocabulary {
+    inner: Arc<Vocabulary>,
+}
+
+#[pymethods]
+impl PyVocabulary {
+    #[new]
+    #[pyo3(signature = (data, offsets, special, eos, pad, n_logits))]
+    fn new(data: Vec<u8>, offsets: Vec<u32>, special: Vec<bool>, eos: Vec<u32>, pad: Option<u32>, n_logits: u32) -> PyResult<PyVocabulary> {
+        let vocabulary = convert::vocabulary(data, offsets, special, eos, pad, n_logits)?;
+        Ok(PyVocabulary { inner: Arc::new(vocabulary) })
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.inner.memory_bytes()
+    }
+
+    fn n_nodes(&self) -> usize {
+        self.inner.n_nodes()
+    }
+}
+
+#[pyclass(name = "Constraint", frozen)]
+struct PyConstraint {
+    inner: Arc<Constraint>,
+}
+
+#[pymethods]
+impl PyConstraint {
+    /// Compiles a grammar IR (docs/IR.md) together with a vocabulary.
+    #[new]
+    #[pyo3(signature = (lexer, terminals, nonterminals, rules, start, ignore, scanner, keywords, vocabulary, limits))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        lexer: &str,
+        terminals: Vec<(String, Bound<'_, PyAny>, String)>,
+        nonterminals: Vec<String>,
+        rules: Vec<(u32, Vec<i32>)>,
+        start: u32,
+        ignore: Vec<u32>,
+        scanner: Vec<u32>,
+        keywords: Vec<(u32, Vec<u32>)>,
+        vocabulary: &PyVocabulary,
+        limits: (usize, usize, usize, u64),
+    ) -> PyResult<PyConstraint> {
+        let spec = convert::lexer_spec(lexer, &terminals, ignore, scanner, keywords)?;
+        let names: Vec<String> = terminals.into_iter().map(|t| t.0).collect();
+        let vocabulary = vocabulary.inner.clone();
+        let (items, states, table_bytes, time_us) = limits;
+        let limits = Limits { items, states, table_bytes, time_us };
+        let inner = py.detach(|| {
+            let cfg = Cfg::new(&names, &nonterminals, &rules, start).map_err(errors::cfg)?;
+            Constraint::new(cfg, spec, vocabulary, limits).map_err(errors::constraint)
+        })?;
+        Ok(PyConstraint { inner: Arc::new(inner) })
+    }
+
+    /// The language has no text at all.
+    fn is_empty(&self) -> bool {
+        self.inner.cfg.is_empty
+    }
+
+    fn n_symbols(&self) -> u32 {
+        self.inner.cfg.n_symbols
+    }
+
+    fn n_rules(&self) -> usize {
+        self.inner.cfg.rules.len()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.inner.cfg.memory_bytes() + self.inner.tables().effects.memory_bytes()
+    }
+
+    /// Canvas with one code per slot: a token id, -1 open, -2 optional, -3 anything.
+    fn session(&self, codes: Vec<i64>, policy: u8) -> PyResult<PySession> {
+        let slots = convert::slots(&codes, self.inner.vocabulary.n_logits)?;
+        let session = Session::new(self.inner.clone(), slots, convert::policy(policy)?);
+        Ok(PySession { inner: Mutex::new(session) })
+    }
+}
+
+#[pyclass(name = "Session", frozen)]
+struct PySession {
+    inner: Mutex<Session>,
+}
+
+impl PySession {
+    fn run<T: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut Session) -> T + Send) -> T {
+        py.detach(|| f(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// (0 dead | 1 completable | 2 undecided, limit that was reached)
+type PyAnswer = (u8, Option<&'static str>);
+
+fn answer(a: Answer) -> PyAnswer {
+    match a {
+        Answer::Dead => (0, None),
+        Answer::Completable => (1, None),
+        Answer::Undecided(limit) => (2, Some(limit)),
+    }
+}
+
+#[pymethods]
+impl PySession {
+    fn set(&self, py: Python<'_>, i: usize, code: i64) -> PyResult<()> {
+        self.run(py, |s| {
+            let slot = convert::slot(code, s.constraint().vocabulary.n_logits)?;
+            if i >= s.slots().len() {
+                return Err(errors::canvas(format!("position {i} is outside the canvas of {} slots", s.slots().len())));
+            }
+            s.set(i, slot);
+            Ok(())
+        })
+    }
+
+    fn replace(&self, py: Python<'_>, codes: Vec<i64>) -> PyResult<()> {
+        self.run(py, |s| {
+            s.replace(convert::slots(&codes, s.constraint().vocabulary.n_logits)?);
+            Ok(())
+        })
+    }
+
+    fn codes(&self, py: Python<'_>) -> Vec<i64> {
+        self.run(py, |s| s.slots().iter().map(convert::code).collect())
+    }
+
+    fn fork(&self, py: Python<'_>) -> PySession {
+        PySession { inner: Mutex::new(self.run(py, |s| s.fork())) }
+    }
+
+    fn verdict(&self, py: Python<'_>) -> PyAnswer {
+        answer(self.run(py, Session::verdict))
+    }
+
+    /// Per slot its tokens in some valid filling; None if dead.
+    fn witness(&self, py: Python<'_>) -> PyResult<Option<Vec<Vec<u32>>>> {
+        self.run(py, |s| s.witness().map(|w| w.cloned())).map_err(errors::limit)
+    }
+
+    /// Allowed token ids of an open slot as a little-endian bit mask of 32-bit words.
+    fn allowed<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let mask = self.run(py, |s| {
+            if !matches!(s.slots().get(i), Some(Slot::Open | Slot::Optional)) {
+                return Err(errors::canvas(format!("position {i} is not an open cell")));
+            }
+            let width = s.constraint().vocabulary.n_logits;
+            s.allowed(i).map(|ids| convert::bitmask(&ids, width)).map_err(errors::limit)
+        })?;
+        Ok(PyBytes::new(py, &mask))
+    }
+
+    /// left sets, right sets, items, states, effects, configs, trie nodes, table bytes, calls, µs
+    fn stats(&self, py: Python<'_>) -> [u64; 10] {
+        let s = self.run(py, |s| s.stats());
+        [
+            s.left_sets as u64,
+            s.right_sets as u64,
+            s.items as u64,
+            s.states as u64,
+            s.effects as u64,
+            s.configs as u64,
+            s.trie_nodes as u64,
+            s.table_bytes as u64,
+            s.calls,
+            s.us,
+        ]
+    }
+}
+
+/// Kept so that the border names every policy once.
+const POLICIES: [EosPolicy; 4] = [EosPolicy::Never, EosPolicy::ToEnd, EosPolicy::Cut, EosPolicy::Pad];

@@ -1,0 +1,337 @@
+//! What a token does to the lexer: which lexemes it finishes and where it leaves the lexer.
+//!
+//! Terms. An *effect* is a small tree: `End(c)`, the token ends inside a lexeme, in configuration `c`;
+//! `Emit(t, e)`, the present lexeme ends as terminal `t` and the rest of the token has effect `e`;
+//! `Skip(e)`, the same for an ignored terminal. A branching effect means several lexings. Effects are
+//! hash-consed: tokens that behave alike have the same effect, and the tokens of one effect in one
+//! configuration are a *class*. (GreatGramma, arXiv 2502.05111, calls the rows of this table realizable
+//! terminal sequences.)
+//!
+//! A lexeme that may end exactly at the end of a token is cut when the next token begins, so `End`
+//! configurations are never fresh.
+//!
+//! Invariants: `EffectId` 0 is dead; an effect's parts have smaller ids than the effect; class tables
+//! are complete and never change.
+//! Cost: one class table = one walk of the live part of the trie, with the part below each first byte
+//! remembered per configuration; [`Effects::memory_bytes`] counts it and `max_bytes` bounds it (the
+//! tables are dropped and made again when it is exceeded).
+
+use super::{NodeId, TokenId, Vocabulary};
+use crate::lexer::{ConfigId, Lexer, TerminalId};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+pub type EffectId = u32;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Branch {
+    End(ConfigId),
+    Emit(TerminalId, EffectId),
+    Skip(EffectId),
+}
+
+type Branches = SmallVec<[Branch; 2]>;
+
+#[derive(Clone, Debug)]
+pub struct Class {
+    pub effect: EffectId,
+    /// Sorted by id.
+    pub tokens: Arc<[TokenId]>,
+}
+
+pub type ClassTable = Arc<[Class]>;
+
+type Pairs = Vec<(TokenId, EffectId)>;
+
+#[derive(Debug)]
+pub struct Effects {
+    pub lexer: Lexer,
+    ignored: Vec<bool>,
+    effects: Vec<Branches>,
+    ids: FxHashMap<Branches, EffectId>,
+    of_token: FxHashMap<(ConfigId, TokenId), EffectId>,
+    /// (configuration after the first byte, trie node of that byte) -> tokens below and their effects.
+    below: FxHashMap<(ConfigId, NodeId), Arc<Pairs>>,
+    classes: FxHashMap<ConfigId, ClassTable>,
+    token_sets: FxHashMap<u64, SmallVec<[Arc<[TokenId]>; 1]>>,
+    bytes: usize,
+    pub max_bytes: usize,
+    pub trie_nodes: usize,
+}
+
+impl Effects {
+    pub const DEAD: EffectId = 0;
+
+    pub fn new(lexer: Lexer, ignore: &[TerminalId], n_terminals: usize, max_bytes: usize) -> Effects {
+        let mut ignored = vec![false; n_terminals];
+        for &t in ignore {
+            ignored[t as usize] = true;
+        }
+        let mut effects = Effects {
+            lexer,
+            ignored,
+            effects: Vec::new(),
+            ids: FxHashMap::default(),
+            of_token: FxHashMap::default(),
+            below: FxHashMap::default(),
+            classes: FxHashMap::default(),
+            token_sets: FxHashMap::default(),
+            bytes: 0,
+            max_bytes,
+            trie_nodes: 0,
+        };
+        effects.intern(Branches::new());
+        effects
+    }
+
+    pub fn is_ignored(&self, terminal: TerminalId) -> bool {
+        self.ignored[terminal as usize]
+    }
+
+    #[inline]
+    pub fn branches(&self, effect: EffectId) -> &[Branch] {
+        &self.effects[effect as usize]
+    }
+
+    pub fn n_effects(&self) -> usize {
+        self.effects.len()
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes + self.effects.len() * 60 + self.of_token.len() * 16 + self.lexer.memory_bytes()
+    }
+
+    fn intern(&mut self, mut branches: Branches) -> EffectId {
+        branches.sort_unstable();
+        branches.dedup();
+        if let Some(&id) = self.ids.get(&branches) {
+            return id;
+        }
+        let id = self.effects.len() as EffectId;
+        self.effects.push(branches.clone());
+        self.ids.insert(branches, id);
+        id
+    }
+
+    fn wrap(&mut self, terminal: TerminalId, rest: EffectId) -> Option<Branch> {
+        if rest == Self::DEAD {
+            return None;
+        }
+        Some(if self.ignored[terminal as usize] { Branch::Skip(rest) } else { Branch::Emit(terminal, rest) })
+    }
+
+    /// The effect of one token in configuration `c`.
+    pub fn of_token(&mut self, vocabulary: &Vocabulary, c: ConfigId, token: TokenId) -> EffectId {
+        if let Some(&known) = self.of_token.get(&(c, token)) {
+            return known;
+        }
+        let text = vocabulary.text(token);
+        let effect = if text.is_empty() { Self::DEAD } else { self.of_bytes(c, text) };
+        if self.of_token.len() > 4_000_000 {
+            self.of_token.clear();
+        }
+        self.of_token.insert((c, token), effect);
+        effect
+    }
+
+    /// The effect of a byte string in configuration `c`. Worked out from the back, one row of
+    /// configurations per byte, so that text of any length needs no deep recursion.
+    pub fn of_bytes(&mut self, c: ConfigId, text: &[u8]) -> EffectId {
+        // Configurations that are live before each byte.
+        let mut live: Vec<Vec<ConfigId>> = vec![vec![c]];
+        for &byte in text {
+            let mut next: Vec<ConfigId> = Vec::new();
+            for d in live.last().cloned().unwrap_or_default() {
+                self.successors(d, byte, |_, d2| next.push(d2));
+            }
+            next.sort_unstable();
+            next.dedup();
+            live.push(next);
+        }
+        let mut after: FxHashMap<ConfigId, EffectId> = FxHashMap::default();
+        for d in live.pop().unwrap_or_default() {
+            let end = self.intern(SmallVec::from_slice(&[Branch::End(d)]));
+            after.insert(d, end);
+        }
+        for (at, configs) in live.into_iter().enumerate().rev() {
+            let mut before: FxHashMap<ConfigId, EffectId> = FxHashMap::default();
+            for d in configs {
+                let mut branches = Branches::new();
+                let mut parts: SmallVec<[(Option<TerminalId>, EffectId); 2]> = SmallVec::new();
+                self.successors(d, text[at], |t, d2| {
+                    parts.push((t, after.get(&d2).copied().unwrap_or(Self::DEAD)));
+                });
+                for (t, effect) in parts {
+                    match t {
+                        None => branches.extend_from_slice(&self.effects[effect as usize].clone()),
+                        Some(t) => branches.extend(self.wrap(t, effect)),
+                    }
+                }
+                let effect = self.intern(branches);
+                before.insert(d, effect);
+            }
+            after = before;
+        }
+        after.get(&c).copied().unwrap_or(Self::DEAD)
+    }
+
+    /// The ways to read one more byte in `d`: the lexeme goes on (`None`), or it ends here as a
+    /// terminal and the byte begins the next one.
+    #[inline]
+    fn successors(&mut self, d: ConfigId, byte: u8, mut found: impl FnMut(Option<TerminalId>, ConfigId)) {
+        let on = self.lexer.step(d, byte);
+        if on != ConfigId(0) {
+            found(None, on);
+        }
+        let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(self.lexer.cuts(d));
+        for (t, fresh) in cuts {
+            let begun = self.lexer.step(fresh, byte);
+            if begun != ConfigId(0) {
+                found(Some(t), begun);
+            }
+        }
+    }
+
+    /// All live tokens in configuration `c`, grouped by effect; classes in order of effect id.
+    pub fn classes(&mut self, vocabulary: &Vocabulary, c: ConfigId) -> ClassTable {
+        if let Some(known) = self.classes.get(&c) {
+            return known.clone();
+        }
+        if self.bytes > self.max_bytes {
+            self.below.clear();
+            self.classes.clear();
+            self.token_sets.clear();
+            self.bytes = 0;
+        }
+        let mut pairs: Pairs = Vec::new();
+        for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
+            let mut ways: SmallVec<[(Option<TerminalId>, ConfigId); 2]> = SmallVec::new();
+            self.successors(c, byte, |t, d| ways.push((t, d)));
+            let parts: SmallVec<[(Option<TerminalId>, Arc<Pairs>); 2]> =
+                ways.into_iter().map(|(t, d)| (t, self.below_first_byte(vocabulary, d, child))).collect();
+            self.join(&parts, &mut pairs);
+        }
+        let table = self.group(pairs);
+        self.classes.insert(c, table.clone());
+        table
+    }
+
+    fn below_first_byte(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
+        if let Some(known) = self.below.get(&(d, node)) {
+            return known.clone();
+        }
+        let mut pairs = Pairs::new();
+        self.walk(vocabulary, d, node, &mut pairs);
+        let pairs = Arc::new(pairs);
+        self.bytes += pairs.len() * 8 + 64;
+        self.below.insert((d, node), pairs.clone());
+        pairs
+    }
+
+    /// Tokens at and below `node`, read from `d` on, in trie order.
+    fn walk(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId, out: &mut Pairs) {
+        self.trie_nodes += 1;
+        let here = vocabulary.tokens_at(node);
+        if !here.is_empty() {
+            let end = self.intern(SmallVec::from_slice(&[Branch::End(d)]));
+            out.extend(here.iter().map(|&t| (t, end)));
+        }
+        for (byte, child) in vocabulary.children(node) {
+            let mut ways: SmallVec<[(Option<TerminalId>, ConfigId); 2]> = SmallVec::new();
+            self.successors(d, byte, |t, d2| ways.push((t, d2)));
+            match ways.as_slice() {
+                [] => {}
+                [(None, d2)] => self.walk(vocabulary, *d2, child, out),
+                _ => {
+                    let parts: SmallVec<[(Option<TerminalId>, Arc<Pairs>); 2]> = ways
+                        .iter()
+                        .map(|&(t, d2)| {
+                            let mut part = Pairs::new();
+                            self.walk(vocabulary, d2, child, &mut part);
+                            (t, Arc::new(part))
+                        })
+                        .collect();
+                    self.join(&parts, out);
+                }
+            }
+        }
+    }
+
+    /// Merges several readings of the same tokens: a token's branches are those of all its readings.
+    fn join(&mut self, parts: &[(Option<TerminalId>, Arc<Pairs>)], out: &mut Pairs) {
+        let mut wrapped: FxHashMap<(TerminalId, EffectId), EffectId> = FxHashMap::default();
+        if let [(t, part)] = parts {
+            let Some(t) = *t else {
+                out.extend_from_slice(part);
+                return;
+            };
+            for &(token, effect) in part.iter() {
+                let whole = match wrapped.get(&(t, effect)) {
+                    Some(&known) => known,
+                    None => {
+                        let branch = self.wrap(t, effect);
+                        let whole = self.intern(branch.into_iter().collect());
+                        wrapped.insert((t, effect), whole);
+                        whole
+                    }
+                };
+                out.push((token, whole));
+            }
+            return;
+        }
+        let mut branches_of: FxHashMap<TokenId, Branches> = FxHashMap::default();
+        let mut order: Vec<TokenId> = Vec::new();
+        for (t, part) in parts {
+            for &(token, effect) in part.iter() {
+                let entry = branches_of.entry(token).or_insert_with(|| {
+                    order.push(token);
+                    Branches::new()
+                });
+                match t {
+                    None => entry.extend_from_slice(&self.effects[effect as usize]),
+                    Some(t) if self.ignored[*t as usize] => entry.push(Branch::Skip(effect)),
+                    Some(t) => entry.push(Branch::Emit(*t, effect)),
+                }
+            }
+        }
+        for token in order {
+            if let Some(branches) = branches_of.remove(&token) {
+                let effect = self.intern(branches);
+                out.push((token, effect));
+            }
+        }
+    }
+
+    fn group(&mut self, mut pairs: Pairs) -> ClassTable {
+        pairs.sort_unstable_by_key(|&(token, effect)| (effect, token));
+        let mut table = Vec::new();
+        let mut at = 0;
+        while at < pairs.len() {
+            let effect = pairs[at].1;
+            let end = at + pairs[at..].iter().take_while(|p| p.1 == effect).count();
+            if effect != Self::DEAD {
+                let tokens: Vec<TokenId> = pairs[at..end].iter().map(|p| p.0).collect();
+                table.push(Class { effect, tokens: self.share(tokens) });
+            }
+            at = end;
+        }
+        self.bytes += table.len() * 24;
+        table.into()
+    }
+
+    /// Equal token sets are stored once.
+    fn share(&mut self, tokens: Vec<TokenId>) -> Arc<[TokenId]> {
+        use std::hash::{Hash, Hasher};
+        let mut hasher = rustc_hash::FxHasher::default();
+        tokens.hash(&mut hasher);
+        let bucket = self.token_sets.entry(hasher.finish()).or_default();
+        if let Some(known) = bucket.iter().find(|k| ***k == *tokens) {
+            return known.clone();
+        }
+        let shared: Arc<[TokenId]> = tokens.into();
+        self.bytes += shared.len() * 4 + 32;
+        bucket.push(shared.clone());
+        shared
+    }
+}

@@ -1,0 +1,133 @@
+//! The vocabulary as a prefix trie.
+//!
+//! Nodes are numbered in depth-first order with children by byte, so the tokens below a node are one
+//! run of `order`. Invariants: special tokens (no bytes) and empty tokens are not in the trie; several
+//! tokens may have the same bytes and then share a node.
+
+pub type TokenId = u32;
+pub type NodeId = u32;
+
+#[derive(Debug)]
+pub struct Vocabulary {
+    /// Concatenated bytes, and where each token's begin (`n + 1` offsets).
+    bytes: Vec<u8>,
+    offsets: Vec<u32>,
+    special: Vec<bool>,
+    nodes: Vec<Node>,
+    /// Token ids in trie order.
+    order: Vec<TokenId>,
+    pub eos: Vec<TokenId>,
+    pub pad: Option<TokenId>,
+    /// Width of the logits; ids from `len()` on are never allowed.
+    pub n_logits: u32,
+    /// A one-byte token for each byte value, if there is one.
+    pub byte_tokens: Vec<Option<TokenId>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    byte: u8,
+    /// First node behind this node's subtree.
+    end: NodeId,
+    /// Tokens that end here: `order[first..first + here]`.
+    first: u32,
+    here: u32,
+}
+
+impl Vocabulary {
+    pub const ROOT: NodeId = 0;
+
+    pub fn new(bytes: Vec<u8>, offsets: Vec<u32>, special: Vec<bool>, eos: Vec<TokenId>, pad: Option<TokenId>, n_logits: u32) -> Vocabulary {
+        let n = special.len();
+        let text = |t: u32| &bytes[offsets[t as usize] as usize..offsets[t as usize + 1] as usize];
+        let mut order: Vec<TokenId> = (0..n as u32).filter(|&t| !special[t as usize] && !text(t).is_empty()).collect();
+        order.sort_by(|&a, &b| text(a).cmp(text(b)).then(a.cmp(&b)));
+        let mut nodes = vec![Node { byte: 0, end: 0, first: 0, here: 0 }];
+        let mut path: Vec<(NodeId, u8)> = Vec::new();
+        let mut at = 0;
+        while at < order.len() {
+            let word = text(order[at]);
+            let same = order[at..].iter().take_while(|&&t| text(t) == word).count();
+            let common = path.iter().zip(word).take_while(|((_, b), w)| b == *w).count();
+            for (node, _) in path.drain(common..) {
+                nodes[node as usize].end = nodes.len() as NodeId;
+            }
+            for &byte in &word[common..] {
+                path.push((nodes.len() as NodeId, byte));
+                nodes.push(Node { byte, end: 0, first: at as u32, here: 0 });
+            }
+            if let Some(&(leaf, _)) = path.last() {
+                nodes[leaf as usize].first = at as u32;
+                nodes[leaf as usize].here = same as u32;
+            }
+            at += same;
+        }
+        let n_nodes = nodes.len() as NodeId;
+        for (node, _) in path {
+            nodes[node as usize].end = n_nodes;
+        }
+        nodes[0].end = n_nodes;
+        let mut byte_tokens = vec![None; 256];
+        for &t in order.iter().rev() {
+            if let [byte] = text(t) {
+                byte_tokens[*byte as usize] = Some(t);
+            }
+        }
+        Vocabulary { bytes, offsets, special, nodes, order, eos, pad, n_logits, byte_tokens }
+    }
+
+    pub fn len(&self) -> usize {
+        self.special.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.special.is_empty()
+    }
+
+    /// The bytes of a token; empty for special tokens.
+    pub fn text(&self, token: TokenId) -> &[u8] {
+        if self.is_special(token) {
+            return &[];
+        }
+        &self.bytes[self.offsets[token as usize] as usize..self.offsets[token as usize + 1] as usize]
+    }
+
+    pub fn is_special(&self, token: TokenId) -> bool {
+        self.special.get(token as usize).copied().unwrap_or(true)
+    }
+
+    pub fn is_eos(&self, token: TokenId) -> bool {
+        self.eos.contains(&token)
+    }
+
+    pub fn children(&self, node: NodeId) -> impl Iterator<Item = (u8, NodeId)> + '_ {
+        let end = self.nodes[node as usize].end;
+        let mut next = node + 1;
+        std::iter::from_fn(move || {
+            if next >= end {
+                return None;
+            }
+            let child = next;
+            next = self.nodes[child as usize].end;
+            Some((self.nodes[child as usize].byte, child))
+        })
+    }
+
+    /// Tokens whose bytes end at this node.
+    pub fn tokens_at(&self, node: NodeId) -> &[TokenId] {
+        let n = self.nodes[node as usize];
+        &self.order[n.first as usize..(n.first + n.here) as usize]
+    }
+
+    pub fn n_nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn in_trie_order(&self) -> &[TokenId] {
+        &self.order
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.len() + self.offsets.len() * 4 + self.special.len() + self.nodes.len() * 16 + self.order.len() * 4
+    }
+}
