@@ -45,6 +45,8 @@ class Tokens(Protocol):
     def eos(self) -> Sequence[int]: ...
     @property
     def pad(self) -> int | None: ...
+    @property
+    def mask(self) -> int | None: ...
 
 
 # --- patterns: Python's `re`, as a backtracking matcher over Node -----------------------------------
@@ -255,11 +257,11 @@ def completions(
 ) -> Iterator[Filling]:
     """Every filling of the canvas whose text is in the language.
 
-    An open cell may become any token that has bytes, an EOS or the pad. A decided cell stays as it is,
-    whatever it is; it needs bytes only where the text still runs (after a cut nothing is looked at).
+    An open cell may become any token, but never the mask; a decided cell stays as it is, whatever it is.
+    `text_of` says what may stand where: before the EOS only tokens that have bytes, after a cut anything.
     """
-    ids = {i for i, piece in enumerate(vocabulary.tokens) if piece is not None} | set(vocabulary.eos)
-    choices = sorted(ids | ({vocabulary.pad} if vocabulary.pad is not None else set()))
+    ids = {*range(len(vocabulary.tokens)), *vocabulary.eos, vocabulary.pad} - {vocabulary.mask, None}
+    choices = sorted(token for token in ids if token is not None)
     for filling in product(*(_cell_fillings(cell, choices) for cell in canvas)):
         text = text_of([token for part in filling for token in part], vocabulary, policy)
         if text is not None and reference.accepts(text):

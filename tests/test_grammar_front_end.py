@@ -163,6 +163,7 @@ ONE_CHARACTER = [
     ("[^k]", re.I), ("[a-z]", re.I), ("[a-z]", re.I | re.A), (r"[\da-f]", re.I), (r"[^\W\d_]", re.I), ("[à-ÿ]", re.I),
     ("[𐐀x]", re.I), ("[𐐨-𐑏]", re.I | re.A), ("[k\u017f]", re.I), (r"[\Wa]", re.I), (r"[^\w\s]", 0), (r"\w", 0),
     (r"\D", 0), (r"\S", re.A), (".", 0), (".", re.S), (r"[\W\w]", 0), (r"[^\W\w]", 0), (r"[\ud800-\udfff]", 0),
+    (r"[^\U000104c4\W\s]", re.I), (r"[\U000104c4-\U000104c4]", re.I), ("[𐐀é]", re.I),
 ]  # fmt: skip
 
 
@@ -539,8 +540,26 @@ def test_trimming_changes_no_sentence(rules: Any, start: int, sentences: list[li
     assert {-s - 1 for s in used if s < 0} == set(range(len(small.terminals)))
 
 
+@given(*[st.sets(st.integers(0, 40) | st.integers(0xD7F8, 0xE008) | st.integers(0x10FFFA, 0x10FFFF))] * 2)
+def test_ranges_behave_as_sets(one: set[int], two: set[int]) -> None:
+    surrogates = set(range(0xD800, 0xE000))
+
+    def ranges(members: set[int]) -> Any:
+        return front.union([(m, m) for m in members])
+
+    a, b = ranges(one), ranges(two)
+    assert front.union(a, b) == ranges(one | two)
+    assert front.intersection(a, b) == ranges(one & two)
+    assert front.complement(front.complement(a)) == a == ranges(one - surrogates)
+    assert front.union(a, front.complement(a)) == front.EVERYTHING and not front.intersection(a, front.complement(a))
+
+
 # Refusals
 
+DECLARED = (
+    "terminal {} is declared without a pattern (%declare), so no text can be matched with it; define it, or leave it "
+    "out where a post-lexer would have made it (line {}, column {})\n    {}\n    {}^"
+)
 REFUSALS: list[tuple[str, type[GrammarError], str]] = [
     (
         'start: "a\n',
@@ -608,9 +627,22 @@ REFUSALS: list[tuple[str, type[GrammarError], str]] = [
     (
         'start: "a" _INDENT\n%declare _INDENT',
         UnsupportedGrammarError,
-        "terminal _INDENT is declared without a pattern (%declare), so no text can be matched with it; define it, or "
-        'leave it out where a post-lexer would have made it (line 1, column 12)\n    start: "a" _INDENT\n'
-        "               ^",
+        DECLARED.format("_INDENT", 1, 12, 'start: "a" _INDENT', " " * 11),
+    ),
+    (
+        'start: "a"\n%ignore _X\n%declare _X',
+        UnsupportedGrammarError,
+        DECLARED.format("_X", 2, 9, "%ignore _X", " " * 8),
+    ),
+    (
+        "start: x\n%declare x",
+        GrammarError,
+        "rule 'x' is declared (%declare) but has no alternatives (line 1, column 8)\n    start: x\n           ^",
+    ),
+    (
+        "start: A\nA: ((B))?\nB: /(/ | /b/",
+        GrammarError,
+        "a terminal holds /(/, which is no regular expression: missing ), unterminated subpattern at position 0",
     ),
     (
         'start: "a"~3..2',

@@ -116,8 +116,8 @@ class _Build:
         self.text, self.lexer, self.flags = text, lexer, flags
         self.definitions = list(terminals)
         self.lark_rules = list(rules)
-        self.ignored = [str(name) for name in dict.fromkeys(ignored)]
         self.terminal_id = {str(t.name): i for i, t in enumerate(self.definitions)}
+        self.ignore = tuple(self._terminal(str(name)) for name in dict.fromkeys(ignored))
         self.rule_id: dict[str, int] = {}
         for rule in self.lark_rules:
             self.rule_id.setdefault(str(rule.origin.name), len(self.rule_id))
@@ -126,7 +126,7 @@ class _Build:
         rules = self._rules(start)
         for definition in self.definitions:
             self._check(definition)
-        used = {-s - 1 for _, body in rules for s in body if s < 0} | {self.terminal_id[n] for n in self.ignored}
+        used = {-s - 1 for _, body in rules for s in body if s < 0} | set(self.ignore)
         needed = range(len(self.definitions)) if self.lexer == "basic" else used
         scanner, keywords = self._scanner() if self.lexer == "basic" else ((), ())
         return GrammarIR(
@@ -138,7 +138,7 @@ class _Build:
             nonterminals=tuple(self.rule_id),
             rules=rules,
             start=self.rule_id[start],
-            ignore=tuple(self.terminal_id[name] for name in self.ignored),
+            ignore=self.ignore,
             scanner=scanner,
             keywords=keywords,
         )
@@ -160,13 +160,16 @@ class _Build:
             if name not in self.rule_id:
                 raise self._error(f"rule {rule!r} uses {name!r}, which has no alternatives", name)
             return self.rule_id[name]
+        return -self._terminal(name) - 1
+
+    def _terminal(self, name: str) -> int:
         if name not in self.terminal_id:
             message = (
                 f"terminal {name} is declared without a pattern (%declare), so no text can be matched with it; "
                 "define it, or leave it out where a post-lexer would have made it"
             )
             raise self._error(message, name, UnsupportedGrammarError)
-        return -self.terminal_id[name] - 1
+        return self.terminal_id[name]
 
     def _check(self, definition: TerminalDef) -> None:
         """What Lark checks of every terminal when it builds a lexer."""
@@ -236,7 +239,8 @@ def _source(definition: TerminalDef) -> str:
 
 
 def _shown(definition: TerminalDef) -> str:
-    return _source(definition) if definition.name.startswith("__") else definition.name
+    shown = _source(definition) if definition.name.startswith("__") else str(definition.name)
+    return shown if len(shown) <= 80 else shown[:76] + " ..."
 
 
 # Errors
@@ -256,8 +260,7 @@ def _translated(error: Exception, text: str) -> GrammarError:
         message = f"cannot find the grammar {name} that is imported{where}; give its folder in import_paths"
         return GrammarError(message, **_position(text, found and found.start()), rule=module)
     if not isinstance(culprit, LarkError):
-        reason = _SLIPS.get(_raised_in(culprit)) or f"Lark fails with {type(culprit).__name__}: {culprit}"
-        return GrammarError(reason + where)
+        return _refusal(_slip(culprit), text, where)
     if len(culprit.args) > 1 and isinstance(culprit.args[1], SyntaxError):  # a literal that Python cannot read
         literal, reason = culprit.args[0], culprit.args[1].msg
         return GrammarError(f"bad escape in the literal {literal}: {reason}", **_position(text, _index(text, literal)))
@@ -324,12 +327,26 @@ _SLIPS = {
 }
 
 
-def _raised_in(error: BaseException) -> str:
-    trace, name = error.__traceback__, ""
+def _slip(error: BaseException) -> str:
+    """What is wrong where Lark stumbles over a grammar instead of refusing it."""
+    trace, reason = error.__traceback__, None
     while trace is not None:
-        name = trace.tb_frame.f_code.co_name
+        code, names = trace.tb_frame.f_code, trace.tb_frame.f_locals
+        reason = _SLIPS.get(code.co_name, reason)
+        if code.co_name == "get_regexp_width" and "expr" in names:
+            reason = _regex_fault(names["expr"])
+        if code.co_name == "compile" and names.get("rule_tree", trace) is None:
+            reason = f"rule '{names.get('name')}' is declared (%declare) but has no alternatives"
         trace = trace.tb_next
-    return name
+    return reason or f"this grammar makes Lark fail with {type(error).__name__}: {error}"
+
+
+def _regex_fault(expression: str) -> str | None:
+    try:
+        re.compile(expression)
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
+        return f"a terminal holds /{expression}/, which is no regular expression: {error}"
+    return None
 
 
 _WORDS = re.compile(

@@ -265,7 +265,7 @@ def _character(op: Any, argument: Any, flags: int) -> Node:
     return ("set", ranges)
 
 
-def _members(items: Sequence[tuple[Any, Any]], flags: int) -> Ranges:
+def _members(items: tuple[tuple[Any, Any], ...], flags: int) -> Ranges:
     ascii_only = bool(flags & re.ASCII)
     found: list[Ranges] = []
     plain: list[tuple[int, int]] = []
@@ -276,7 +276,9 @@ def _members(items: Sequence[tuple[Any, Any]], flags: int) -> Ranges:
             plain.append(argument if op is sre.RANGE else (argument, argument))
     ranges = union(plain)
     if flags & re.IGNORECASE and plain:
-        ranges = _all_cases(tuple(plain), ascii_only)
+        if max(hi for _, hi in plain) >= 128:
+            return _ask_whole(items, ascii_only)
+        ranges = _all_cases(ranges, ascii_only)
     return union(ranges, *found)
 
 
@@ -301,20 +303,39 @@ def category(letter: str, ascii_only: bool) -> Ranges:
 
 
 @lru_cache(maxsize=1024)
-def _all_cases(plain: tuple[tuple[int, int], ...], ascii_only: bool) -> Ranges:
-    """What these intervals of a set match under IGNORECASE."""
-    flags = re.IGNORECASE | (re.ASCII if ascii_only else 0)
-    if max(plain)[1] >= 128:
-        return _ask(_set_text(plain), flags, _all_characters())
-    ranges = union(plain)
+def _ask_whole(items: tuple[tuple[Any, Any], ...], ascii_only: bool) -> Ranges:
+    """What a set matches under IGNORECASE, item by item as it was written: `re` has special cases beyond ASCII.
+
+    So `[\U00010400]` matches its lower case, and `[\U00010400a]` does not even match itself.
+    """
+    text = ""
+    for op, argument in items:
+        if op is sre.CATEGORY:
+            text += f"\\{_CATEGORY_LETTERS[argument]}"
+        elif op is sre.RANGE:
+            text += _code(argument[0]) + "-" + _code(argument[1])
+        else:
+            text += _code(argument)
+    return _ask(f"[{text}]", re.IGNORECASE | (re.ASCII if ascii_only else 0), _all_characters())
+
+
+@lru_cache(maxsize=1024)
+def _all_cases(ranges: Ranges, ascii_only: bool) -> Ranges:
+    """What ASCII characters match under IGNORECASE."""
     letters = intersection(ranges, _ASCII_LETTERS)
     if not letters:
         return ranges
-    found = union(ranges, _ask(_set_text(letters), flags, _ASCII))
+    flags = re.IGNORECASE | (re.ASCII if ascii_only else 0)
+    pattern = "[" + "".join(f"{_code(lo)}-{_code(hi)}" for lo, hi in letters) + "]"
+    found = union(ranges, _ask(pattern, flags, _ASCII))
     if ascii_only:
         return found
-    compiled = re.compile(_set_text(letters), flags)
+    compiled = re.compile(pattern, flags)
     return union(found, [(ord(c), ord(c)) for c in _partners_of_ascii_letters() if compiled.match(c)])
+
+
+def _code(character: int) -> str:
+    return f"\\U{character:08x}"
 
 
 @cache
@@ -322,12 +343,6 @@ def _partners_of_ascii_letters() -> str:
     """The characters outside ASCII that equal some ASCII letter under IGNORECASE."""
     ranges = _ask("[A-Za-z]", re.IGNORECASE, _all_characters())
     return "".join(chr(code) for lo, hi in ranges for code in range(max(lo, 128), hi + 1))
-
-
-def _set_text(intervals: Iterable[tuple[int, int]]) -> str:
-    """The intervals as a set of `re`; single characters stay single, since `re` treats these cases apart."""
-    items = (f"\\U{lo:08x}" + (f"-\\U{hi:08x}" if hi > lo else "") for lo, hi in intervals)
-    return "[" + "".join(items) + "]"
 
 
 def _ask(one_character: str, flags: int, characters: str) -> Ranges:

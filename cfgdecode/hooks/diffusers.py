@@ -5,11 +5,11 @@
     scheduler.begin(batch_size=1, prompt_length=input_ids.shape[1], gen_length=128, block_length=32)
     pipe(input_ids=input_ids, gen_length=128, block_length=32, ...)
 
-`step` fills the disallowed logits of the block, lets the inner scheduler decide, and decides its choice jointly before it goes
-back to the pipeline. With a mask token (LLaDA2Pipeline) commits and edits are checked against the canvas; what is still
-masked at the last step is finalized. Without one (DiffusionGemmaPipeline) all cells of the canvas are drafts: the held ones
-are made jointly valid at each step, all of them at the last, and the logits handed back for the early-stopping rule have a
-jointly valid argmax whenever it stands still.
+`step` fills the disallowed logits of the block, lets the inner scheduler decide, and decides its choice jointly
+before it goes back to the pipeline. With a mask token (LLaDA2Pipeline) commits and edits are checked against the
+canvas; what is still masked at the last step is finalized. Without one (DiffusionGemmaPipeline) all cells of the
+canvas are drafts: the held ones are made jointly valid at each step, all of them at the last, and the logits handed
+back for the early-stopping rule have a jointly valid argmax whenever it stands still.
 
 The pipeline does not tell a scheduler where its block lies: `begin` gives the start, and a call with timestep 0 is
 the first of the next block. Everything else (config, timesteps, helpers) is the inner scheduler's.
@@ -71,7 +71,8 @@ class ConstrainedScheduler:
         self.batch.begin(self._ids, open=self._open, region=(prompt_length, end), n_logits=n_logits)
         self._prompt_length, self._block_length = prompt_length, block_length
         self._next = prompt_length // block_length * block_length if aligned else prompt_length
-        self._offset, self._last_argmax, self._begun = self._next, None, True
+        self._offset, self._begun = self._next, True
+        self._last_argmax: Tensor | None = None
 
     def step(self, model_output: Tensor, timestep: Any, sample: Tensor, **options: Any) -> Any:
         """The inner scheduler's step on constrained logits, with its outcome decided jointly."""
@@ -79,7 +80,7 @@ class ConstrainedScheduler:
             raise CanvasError("call begin(prompt_length=..., gen_length=..., block_length=...) before the pipeline")
         if options.pop("return_dict", True) is False:
             raise CanvasError("a ConstrainedScheduler gives its result as an object; use return_dict=True")
-        if int(timestep) == 0 and self._starts_block(sample):
+        if int(timestep) == 0:
             self._offset, self._next = self._next, self._next + sample.shape[1]
             self._last_argmax = None
         mask_id = options.get("mask_token_id")
@@ -97,9 +98,6 @@ class ConstrainedScheduler:
             return self._draft(output, logits, masks, last)
         return self._committed(output, logits, sample, mask_id, last)
 
-    def _starts_block(self, sample: Tensor) -> bool:
-        return bool(self._next < self._ids.shape[1]) or self._next == self._offset
-
     def _committed(self, output: Any, logits: Tensor, sample: Tensor, mask_id: int, last: bool) -> Any:
         select = output.transfer_index | output.editing_transfer_index
         done = self.batch.commit(
@@ -113,32 +111,31 @@ class ConstrainedScheduler:
         here = slice(self._offset, self._offset + sample.shape[1])
         if last and bool((output.prev_sample == mask_id).any()):
             self._ids[:, here] = output.prev_sample.cpu()
-            filled = self.batch.finalize(
-                self._ids, logits=logits, offset=self._offset, window=(here.start, here.stop)
-            )[:, here].to(sample.device)
+            filled = self.batch.finalize(self._ids, logits=logits, offset=self._offset, window=(here.start, here.stop))[
+                :, here
+            ].to(sample.device)
             output.transfer_index = output.transfer_index | (filled != output.prev_sample)
             output.prev_sample = filled
         return output
 
     def _draft(self, output: Any, logits: Tensor, masks: MaskTable, last: bool) -> Any:
         tokens = output.prev_sample
-        held = getattr(self.inner, "_committed", None)
-        if held is None:
-            held = getattr(output, "accepted_index", None)
-        if held is None or last:
-            held = torch.zeros_like(tokens, dtype=torch.bool) if held is None else held
-        if last:
-            tokens = torch.where(held, tokens, logits.argmax(dim=-1))
-        select = torch.ones_like(held) if last else held
-        conf = torch.log_softmax(logits.float(), dim=-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
-        # Held tokens come before new ones; both in the order of confidence.
-        conf = torch.where(held, conf + 1e6, conf)
-        output.prev_sample = self.batch.draft(
-            tokens, select & (masks.row_of >= 0), conf, offset=self._offset, scores=logits, policy="substitute"
-        ).tokens
+        held = getattr(self.inner, "_committed", getattr(output, "accepted_index", None))
+        held = torch.zeros_like(tokens, dtype=torch.bool) if held is None else held
+        new = getattr(output, "transfer_index", held)
         argmax = logits.argmax(dim=-1)
+        if last:
+            tokens = torch.where(held, tokens, argmax)
+        conf = torch.log_softmax(logits.float(), dim=-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+        # Tokens held from earlier steps come first, then new ones, then those that only the last step needs.
+        conf = conf + 1e6 * held + 1e6 * (held & ~new)
+        select = (torch.ones_like(held) if last else held) & (masks.row_of >= 0)
+        output.prev_sample = self.batch.draft(
+            tokens, select, conf, offset=self._offset, scores=logits, policy="substitute"
+        ).tokens
         still = self._last_argmax is not None and bool((self._last_argmax == argmax).all(dim=1).any())
         self._last_argmax = argmax
         if still or last:
-            output.pred_logits = favour_(output.pred_logits.clone(), joint_argmax(self.batch, logits, masks, self._offset))
+            joint = joint_argmax(self.batch, logits, masks, self._offset)
+            output.pred_logits = favour_(output.pred_logits.clone(), joint)
         return output

@@ -4,15 +4,15 @@
     with guard.attached():
         out = model.generate(**inputs, max_new_tokens=256, logits_processor=guard.processors, disable_compile=True)
 
-The model proposes every cell of its canvas at every step and its output is the argmax of the last step. So the processor
-fills what a cell cannot hold, and whenever this step may be the last (the step count says so, or the
-argmax has not moved since the step before, which is what the model's stopping rule needs) it makes the argmax jointly valid. `attached`
-lets the sampler accept only tokens that fit together; without it the output is valid all the same.
+The model proposes every cell of its canvas at every step and its output is the argmax of the last step. So the
+processor fills what a cell cannot hold, and whenever this step may be the last (the step count says so, or the argmax
+has not moved since the step before, which is what the model's stopping rule needs) it makes the argmax jointly valid.
+`attached` lets the sampler accept only tokens that fit together; without it the output is valid all the same.
 
 Compile the constraint with eos_policy="pad": cells behind the first EOS become pad, also in later canvases.
-Invariants: fills are finite (they are fed back as self-conditioning and divided by the temperature); cells of other rows
-and of rows without a constraint are left alone. Cost: one table per step; a joint commit where the argmax stands still.
-"""
+Invariants: fills are finite (they are fed back as self-conditioning and divided by the temperature); cells of other
+rows and of rows without a constraint are left alone. Cost: one table per step; a joint commit where the argmax stands
+still."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class DiffusionGemmaGuard:
         self.length = prompt_length + n_canvases * self.canvas_length
         self.batch = ConstraintBatch(constraints, on_undecided=on_undecided)
         self.processors = LogitsProcessorList([_CanvasProcessor(self)])
-        self._width, self._last_argmax = -1, None
+        self._width = -1
+        self._last_argmax: Tensor | None = None
         columns = torch.arange(self.length)
         self._ids = torch.zeros(batch_size, self.length, dtype=torch.long)
         self._open = (columns >= prompt_length).expand(batch_size, -1).clone()
@@ -81,7 +82,9 @@ class DiffusionGemmaGuard:
     def process(self, input_ids: Tensor, scores: Tensor, cur_step: int) -> Tensor:
         """scores float[B, canvas, V] for the canvas behind input_ids, filled and if need be jointly valid."""
         if input_ids.shape[0] != len(self.batch.rows):
-            raise CanvasError(f"{input_ids.shape[0]} rows, but the guard was made for batch_size={len(self.batch.rows)}")
+            raise CanvasError(
+                f"{input_ids.shape[0]} rows, but the guard was made for batch_size={len(self.batch.rows)}"
+            )
         offset = input_ids.shape[1]
         if offset != self._width:
             self._sync(input_ids)
@@ -112,7 +115,7 @@ class DiffusionGemmaGuard:
         return scores
 
 
-class _CanvasProcessor(LogitsProcessor):  # type: ignore[misc]
+class _CanvasProcessor(LogitsProcessor):
     """The third argument's name makes the generation loop pass its step counter, which runs down to 1."""
 
     def __init__(self, guard: DiffusionGemmaGuard) -> None:

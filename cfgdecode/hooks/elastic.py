@@ -55,7 +55,7 @@ class ElasticCanvas:
         if full is None or len(full) + self.skip_prefix + self.skip_suffix > self.max_length:
             return None
         tail = ids[len(ids) - self.skip_suffix :]
-        return [int(t) for t in (*ids[: self.skip_prefix], *full, *tail)]  # type: ignore[arg-type]
+        return [int(t) for t in (*ids[: self.skip_prefix], *full, *tail)]
 
     def begin(self, ids: Sequence[int | None]) -> None:
         """Raise unless the sequence can become a text within max_length."""

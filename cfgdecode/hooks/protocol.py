@@ -34,6 +34,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cfgdecode.canvas import Verdict
 from cfgdecode.errors import CanvasError, CfgDecodeError, DeadCanvasError, LimitExceeded, VocabularyError
 from cfgdecode.hooks.row import Policy, Proposal, Row
 from cfgdecode.hooks.stats import Stats
@@ -133,9 +134,8 @@ class ConstraintBatch:
             row = Row(index, constraint, cells, row_open, start)
             self._check_start(row)
             self.rows.append(row)
-        for row in self.rows:
-            if row is not None:
-                row.start_masks(self._pool)
+        for row in self._live():
+            row.start_masks(self._pool)
 
     def sync(self, ids: Tensor | None = None, open: Tensor | None = None) -> None:
         """Tell the canvas as it is; None means that only `commit` and `finalize` changed it."""
@@ -149,13 +149,19 @@ class ConstraintBatch:
         for row in self._live():
             row.start_masks(self._pool)
 
+    def drop(self, index: int) -> None:
+        """Leave a row alone from now on."""
+        self.rows[index] = None
+
     # --- masks
 
     def masks(self, offset: Offset = 0, width: int | None = None, *, device: Any = "cpu") -> MaskTable:
         """One table for the window of all rows; waits for the work that `sync` started."""
         waited = self.stats.wait_us
         with self.stats.timed("wait_us"):
-            tables = [(row, row.table()) for row in self._live() if row.open.any()]
+            made = [(row, row.table()) for row in self._live() if row.open.any()]
+            tables = [(row, table) for row, table in made if table is not None]
+            self.stats.limited += len(made) - len(tables)
         self.stats.wait_us_per_step.append(self.stats.wait_us - waited)
         offsets = _offsets(offset, len(self.rows))
         width = self._width() if width is None else width
@@ -250,11 +256,11 @@ class ConstraintBatch:
 
     def is_complete(self) -> Tensor:
         """bool[B]: no open cell and a valid text; True for rows without a constraint."""
-        return torch.tensor([row is None or (not row.open.any() and self._verdict(row)) for row in self.rows])
+        return torch.tensor([row is None or (not row.open.any() and bool(row.verdict())) for row in self.rows])
 
     def is_dead(self) -> Tensor:
         """bool[B]: the row can no longer become a valid text (only edits made without `commit` lead here)."""
-        return torch.tensor([row is not None and not self._verdict(row) for row in self.rows])
+        return torch.tensor([row is not None and row.verdict() is Verdict.DEAD for row in self.rows])
 
     # --- inside
 
@@ -282,17 +288,18 @@ class ConstraintBatch:
         return int(mask_id)
 
     def _check_start(self, row: Row) -> None:
-        verdict = row.canvas.verdict()
-        if verdict:
+        verdict = row.verdict()
+        if verdict is Verdict.COMPLETABLE:
             return
         n_open = int(row.open.sum())
-        if getattr(verdict, "limit", None):
+        if verdict is Verdict.UNDECIDED:
             if self.on_undecided == "trust":
                 return
+            limit = row.canvas.limit
             raise LimitExceeded(
-                f"row {row.index}: could not decide within the limit {verdict.limit} whether the canvas can be "
-                "completed; raise that limit in cfgdecode.Limits or pass on_undecided='trust'",
-                limit=str(verdict.limit),
+                f"row {row.index}: could not decide within the limit {limit} whether the canvas can be completed; "
+                "raise it in cfgdecode.Limits, or pass on_undecided='trust'",
+                limit=str(limit),
             )
         advice = (
             f"no text of the grammar fits into the {n_open} open cells; raise the generation length, "
@@ -303,18 +310,12 @@ class ConstraintBatch:
         raise DeadCanvasError(f"row {row.index}: {advice}. {row.canvas.explain()}", row=row.index)
 
     @staticmethod
-    def _verdict(row: Row) -> bool:
-        row.settle()
-        verdict = row.canvas.verdict()
-        return bool(verdict) or bool(getattr(verdict, "limit", None))
-
-    @staticmethod
     def _guarded(row: Row, packed: np.ndarray, table: Any) -> np.ndarray:
         """The packed rows with the witness's token in any row that allows nothing, which only a limit can cause."""
-        empty = ~packed.any(axis=1)
+        empty: np.ndarray = ~np.any(packed, axis=1)
         if not empty.any():
             return packed
-        if not row.canvas.verdict() and not getattr(row.canvas.verdict(), "limit", None):
+        if row.verdict() is Verdict.DEAD:
             raise DeadCanvasError(
                 f"row {row.index}: the canvas was changed into one that no text can complete: {row.canvas.explain()}",
                 row=row.index,
@@ -382,7 +383,7 @@ def _regions(region: Region, n_rows: int, length: int) -> list[tuple[int, int]]:
     if region is None:
         regions = [(0, length)] * n_rows
     elif len(region) == 2 and all(isinstance(x, int) for x in region):
-        regions = [(int(region[0]), int(region[1]))] * n_rows  # type: ignore[arg-type, call-overload]
+        regions = [(int(region[0]), int(region[1]))] * n_rows  # type: ignore[arg-type]
     else:
         regions = [(int(a), int(b)) for a, b in region]  # type: ignore[misc]
     if len(regions) != n_rows:

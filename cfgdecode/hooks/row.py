@@ -6,6 +6,8 @@ token (LLaDA2.1's token editing, re-noising), which is reopened first.
 
 Invariants: while a mask job runs, nobody else touches the canvas (every other method waits for it). A canvas that
 was completable stays completable through `commit` and `finish`: they write only tokens that the engine accepted.
+Limits: where the engine cannot answer in time, a proposal counts as refused, a table is missing (None: no filter for
+that step), and a cell takes its token from the last proved witness; so a limit costs freedom, never validity.
 Cost: `set` is one comparison of the ids when nothing changed; a commit asks the engine once for all proposals and once
 more for every rejected one.
 """
@@ -20,7 +22,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cfgdecode.errors import DeadCanvasError
+from cfgdecode.canvas import Verdict
+from cfgdecode.errors import DeadCanvasError, LimitExceeded
 
 Policy = Literal["substitute", "defer", "strict"]
 Proposal = tuple[int, int, float]
@@ -50,6 +53,8 @@ class Row:
         self.mask_us = 0
         self._job: Future[Any] | None = None
         self._table: Any = None
+        self._has_table = False
+        self._proved: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,38 +64,41 @@ class Row:
         if np.array_equal(open, self.open) and np.array_equal(ids[~open], self.ids[~open]):
             return False
         self.settle()
-        self.ids, self.open, self._table = ids.copy(), open.copy(), None
+        self.ids, self.open, self._has_table, self._proved = ids.copy(), open.copy(), False, None
         self.canvas.set(self.ids, self.open)
         return True
 
     def start_masks(self, pool: Executor | None) -> None:
         """Begin the allowed sets of all open cells; with no pool they are made when asked for."""
-        if pool is not None and self._job is None and self._table is None and self.open.any():
+        if pool is not None and self._job is None and not self._has_table and self.open.any():
             self._job = pool.submit(self._make_table)
 
     def settle(self) -> None:
         """Wait for the mask job."""
         if self._job is not None:
             job, self._job = self._job, None
-            self._table = job.result()
+            self._table, self._has_table = job.result(), True
 
     def table(self) -> Any:
-        """The engine's `AllowedTable` of the canvas as it is."""
+        """The engine's `AllowedTable` of the canvas as it is; None if it ran into a limit."""
         self.settle()
-        if self._table is None:
-            self._table = self._make_table()
+        if not self._has_table:
+            self._table, self._has_table = self._make_table(), True
         return self._table
 
     def commit(self, proposals: Sequence[Proposal], best: Best, policy: Policy) -> RowCommit:
         """Write as many proposals as the canvas can take together, best score first; see `Policy` for the others."""
         self.settle()
-        self._table = None
+        self._has_table = False
         ranked = sorted(proposals, key=lambda p: -p[2])
         before = {cell: int(self.ids[cell]) for cell, _, _ in ranked if not self.open[cell]}
         for cell in before:
             self.canvas.reopen(cell)
         done = RowCommit()
-        done.kept = {int(cell): int(token) for cell, token in self.canvas.commit(ranked, policy="defer").kept}
+        result = self.canvas.commit(ranked, policy="defer")
+        done.kept = {int(cell): int(token) for cell, token in result.kept}
+        for cell, _, _ in result.substituted:
+            self.canvas.reopen(cell)
         rejected = [p for p in ranked if p[0] not in done.kept]
         done.n_rejected = len(rejected)
         if rejected and policy == "strict":
@@ -107,11 +115,11 @@ class Row:
             elif policy == "defer" and cell not in before and (done.kept or done.substituted):
                 done.deferred.append(cell)
             else:
-                token = self._substitute(cell, best)
-                if token is None:
+                substitute = self._substitute(cell, best)
+                if substitute is None:
                     done.deferred.append(cell)
                 else:
-                    done.substituted[cell] = token
+                    done.substituted[cell] = substitute
         for cell, token in (done.kept | done.substituted).items():
             self.ids[cell], self.open[cell] = token, False
         return done
@@ -119,12 +127,12 @@ class Row:
     def draft(self, proposals: Sequence[Proposal], best: Best, policy: Policy) -> RowCommit:
         """What `commit` would do, on a copy of the canvas."""
         self.settle()
-        kept = self.canvas, self.ids, self.open, self._table
+        kept = self.canvas, self.ids, self.open, self._has_table, self._proved
         self.canvas, self.ids, self.open = self.canvas.fork(), self.ids.copy(), self.open.copy()
         try:
             return self.commit(proposals, best, policy)
         finally:
-            self.canvas, self.ids, self.open, self._table = kept
+            self.canvas, self.ids, self.open, self._has_table, self._proved = kept
 
     def finish(self, scores: Any, cells: Iterable[int] | None = None) -> dict[int, int]:
         """Fill the open cells (or those among `cells`) from the most probable completion; {} when none is open."""
@@ -135,33 +143,79 @@ class Row:
             wanted = [c for c in wanted if c in chosen]
         if not wanted:
             return {}
-        full = self.canvas.complete(scores=scores) if scores is not None else None
-        full = full or self.canvas.complete() or self.canvas.witness()
+        full = self._completed(scores)
         if full is None:
             raise DeadCanvasError(
                 f"row {self.index}: the canvas cannot be completed: {self.canvas.explain()}", row=self.index
             )
-        self._table = None
+        self._has_table = False
         filled = {c: int(full[c]) for c in wanted}
         for c, token in filled.items():
             self.ids[c], self.open[c] = token, False
         self.canvas.set(self.ids, self.open)
         return filled
 
+    def verdict(self) -> Verdict:
+        """The engine's verdict on the canvas as it is."""
+        self.settle()
+        verdict: Verdict = self.canvas.verdict()
+        return verdict
+
     def _make_table(self) -> Any:
         start = time.perf_counter_ns()
-        table = self.canvas.allowed_all()
+        try:
+            table = self.canvas.allowed_all()
+        except LimitExceeded:
+            table = None
         self.mask_us += (time.perf_counter_ns() - start) // 1000
         return table
 
     def _substitute(self, cell: int, best: Best) -> int | None:
-        ids = np.asarray(self.canvas.allowed(cell).ids())
+        try:
+            ids = np.asarray(self.canvas.allowed(cell).ids())
+        except LimitExceeded:
+            ids = np.zeros(0, dtype=np.int32)
         if len(ids):
             token = best(cell, ids)
             if self.canvas.commit_one(cell, token):
                 return token
-        # Only a limit of the engine leads here: its witness is a filling that it has proved.
-        witness = self.canvas.witness()
-        if witness is not None and self.canvas.commit_one(cell, int(witness[cell])):
-            return int(witness[cell])
-        return None
+        # Only a limit of the engine leads here: the token of a filling that it has proved needs no further answer.
+        witness = self._witness()
+        if witness is None:
+            return None
+        token = int(witness[cell])
+        if not self.canvas.commit_one(cell, token):
+            ids, open = self.canvas_state()
+            ids[cell], open[cell] = token, False
+            self.canvas.set(ids, open)
+        return token
+
+    def canvas_state(self) -> tuple[np.ndarray, np.ndarray]:
+        """(ids, open) as the engine's canvas has them."""
+        cells = self.canvas.ids
+        open = np.array([t is None for t in cells], dtype=bool)
+        return np.array([0 if t is None else t for t in cells], dtype=np.int64), open
+
+    def _completed(self, scores: Any) -> list[int] | None:
+        if scores is not None:
+            try:
+                full: list[int] | None = self.canvas.complete(scores=scores)
+            except LimitExceeded:
+                full = None
+            if full is not None:
+                return full
+        return self._witness()
+
+    def _witness(self) -> list[int] | None:
+        """A filling of the canvas as it is: the engine's, or the last one proved if that still agrees with it."""
+        try:
+            witness = self.canvas.witness()
+        except LimitExceeded:
+            witness = None
+        if witness is not None:
+            self._proved = list(witness)
+        elif self._proved is not None:
+            ids, open = self.canvas_state()
+            if not np.array_equal(ids[~open], np.array(self._proved, dtype=np.int64)[~open]):
+                self._proved = None
+        return self._proved

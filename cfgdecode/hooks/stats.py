@@ -33,6 +33,8 @@ class Stats:
     """Rejected proposals whose cell stayed open."""
     finalized: int = 0
     """Cells that were still open when the steps were used up and that `finalize` filled."""
+    limited: int = 0
+    """Allowed sets of a row that a limit of the engine prevented; the row's proposals were checked all the same."""
     model_us: int = 0
     mask_us: int = 0
     wait_us: int = 0

@@ -3,10 +3,11 @@
     processor = ConstrainedLogitsProcessor(constraint, max_new_tokens=64)
     model.generate(**inputs, max_new_tokens=64, logits_processor=[processor])
 
-A state is a canvas that holds the tokens generated so far; it is found by (constraint, tokens) in an LRU cache and made
-from its parent by one commit. So beams that change rows, `num_return_sequences`, assisted decoding that goes back, and
-one processor used in many calls need nothing special. With `max_new_tokens` the canvas has that many cells, and a token is
-allowed only if some text still fits (L2: the output is always complete). Without it the rest is a gap of any length.
+A state is a canvas that holds the tokens generated so far; it is found by (constraint, tokens) in an LRU cache and
+made from its parent by one commit. So beams that change rows, `num_return_sequences`, assisted decoding that goes
+back, and one processor used in many calls need nothing special. With `max_new_tokens` the canvas has that many cells,
+and a token is allowed only if some text still fits (L2: the output is always complete). Without it the rest is a gap
+of any length.
 
 Rules: a row with an EOS is left alone (anything may follow). A prefix that is not viable (an assistant's bad guess, a
 beam that was given a filled logit because too few tokens were allowed) is left alone too. scores keep dtype and
@@ -27,6 +28,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
+from cfgdecode.canvas import Verdict
 from cfgdecode.errors import CanvasError, DeadCanvasError, LimitExceeded
 from cfgdecode.hooks.stats import Stats
 from cfgdecode.hooks.tensors import apply_bitmask_
@@ -34,7 +36,7 @@ from cfgdecode.hooks.tensors import apply_bitmask_
 _Key = tuple[int, tuple[int, ...]]
 
 
-class ConstrainedLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
+class ConstrainedLogitsProcessor(LogitsProcessor):
     """Keeps each generated sequence completable; see the module's text."""
 
     supports_continuous_batching = False
@@ -90,17 +92,19 @@ class ConstrainedLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
         """Is each row one token longer than a known sequence, or a known one."""
         if ids.shape[1] <= start + self.n_given:
             return ids.shape[1] == start + self.n_given
-        keys = ((self._constraint_index(i, len(ids)), tuple(int(t) for t in row[start:])) for i, row in enumerate(ids))
-        return all(
-            self.constraints[c] is None or self._has_ended(c, text[:-1]) or (c, text) in self._cache or (c, text[:-1]) in self._cache
-            for c, text in keys
-        )
+        keys = [(self._constraint_index(i, len(ids)), tuple(int(t) for t in row[start:])) for i, row in enumerate(ids)]
+        return all(self._follows(c, text) for c, text in keys)
+
+    def _follows(self, index: int, text: tuple[int, ...]) -> bool:
+        if self.constraints[index] is None or self._has_ended(index, text[:-1]):
+            return True
+        return (index, text) in self._cache or (index, text[:-1]) in self._cache
 
     def _constraint_index(self, row: int, n_rows: int) -> int:
         n = len(self.constraints)
         if n_rows % n:
             raise CanvasError(f"{n} constraints for {n_rows} sequences; give one per prompt or a single one for all")
-        return row // (n_rows // n)
+        return int(row // (n_rows // n))
 
     def _has_ended(self, index: int, text: Sequence[int]) -> bool:
         return any(t in self.constraints[index].vocabulary.eos for t in text[self.n_given :])
@@ -138,13 +142,14 @@ class ConstrainedLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
                 self._check(index, canvas)
             elif not canvas.verdict():
                 canvas = None
-        elif self.max_new_tokens is None:
-            # An open gap of any length has no cell of its own for the next token: the text is set anew.
-            canvas = self._root(self.constraints[index], text)
-            canvas = canvas if canvas.verdict() else None
         else:
             canvas = parent.fork()
-            canvas = canvas if canvas.commit_one(len(text) - 1, text[-1]) else None
+            last = len(text) - 1
+            if not canvas.commit_one(last, text[last]):
+                canvas = None
+            elif self.max_new_tokens is None:
+                # The gap of any length stays behind; the next token gets a cell of its own before it.
+                canvas.insert(last + 1, 1)
         self._cache[key] = canvas
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
@@ -152,19 +157,20 @@ class ConstrainedLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
 
     def _root(self, constraint: Any, text: tuple[int, ...]) -> Any:
         """A canvas with `text` and behind it the cells left, or one gap of any length."""
-        n_open = 1 if self.max_new_tokens is None else self.max_new_tokens + self.n_given - len(text)
+        n_open = 2 if self.max_new_tokens is None else self.max_new_tokens + self.n_given - len(text)
         ids = np.array([*text, *[0] * max(n_open, 0)], dtype=np.int64)
         open = np.arange(len(ids)) >= len(text)
-        gaps = {len(text): (0, None)} if self.max_new_tokens is None else None
-        return constraint.canvas(ids, open=open, **({"gaps": gaps} if gaps else {}))
+        return constraint.canvas(ids, open=open, gaps={len(text): (1, None)} if self.max_new_tokens is None else None)
 
     def _check(self, index: int, canvas: Any) -> None:
         verdict = canvas.verdict()
-        if verdict:
+        if verdict is Verdict.COMPLETABLE:
             return
-        limit = getattr(verdict, "limit", None)
-        if limit:
-            raise LimitExceeded(f"prompt {index}: undecided within the limit {limit}; raise it", limit=str(limit))
+        if verdict is Verdict.UNDECIDED:
+            raise LimitExceeded(
+                f"prompt {index}: undecided within the limit {canvas.limit}; raise it in cfgdecode.Limits",
+                limit=str(canvas.limit),
+            )
         raise DeadCanvasError(
             f"prompt {index}: no text of the grammar fits into {self.max_new_tokens} tokens; raise max_new_tokens. "
             f"{canvas.explain()}",

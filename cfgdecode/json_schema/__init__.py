@@ -1,7 +1,7 @@
 """JSON Schema (drafts 4, 6, 7, 2019-09, 2020-12) compiled to a grammar.
 
 The stages, in order: `document` (dialect, references), `normalize` (keywords to sets of values, `kinds`), `emit` (sets to
-rules over JSON text). Sets of strings and numbers are regular languages: `strings`, `numbers`, `formats`, `ecma_regex`,
+rules over JSON text). Sets of strings and numbers are regular languages: `string_sets`, `number_sets`, `formats`, `ecma_regex`,
 `spelling` (characters to their JSON escapes), `automaton`.
 """
 

@@ -306,20 +306,6 @@ class Dfa:
     def is_empty(self) -> bool:
         return not self.final
 
-    def is_infinite(self) -> bool:
-        """Is there a cycle? (Every state is useful, so a cycle means infinitely many texts.)"""
-        state = [0] * len(self.final)
-
-        def visit(at: int) -> bool:
-            state[at] = 1
-            for _, target in self.arcs[at]:
-                if state[target] == 1 or (state[target] == 0 and visit(target)):
-                    return True
-            state[at] = 2
-            return False
-
-        return bool(self.final) and visit(0)
-
 
 def determinize(
     atoms: Sequence[Atom], accepts: Callable[[Sequence[bool]], bool], *, n_must: int = 0, max_states: int = 4_000
@@ -484,10 +470,11 @@ def to_node(dfa: Dfa, spell: Callable[[Ranges], Node], *, max_size: int = 20_000
         if dfa.final[p]:
             add(p, last, EMPTY, 0)
     add(first, 0, EMPTY, 0)
-    alive = set(range(n))
-    while alive:
-        state = min(alive, key=lambda s: (_price(s, out, into), s))
-        alive.remove(state)
+    price = {s: (_price(s, out, into), s) for s in range(n)}
+    while price:
+        state = min(price.values())[1]
+        del price[state]
+        touched = (into[state] | out[state].keys()) & price.keys()
         loop = out[state].pop(state, None)
         into[state].discard(state)
         for p in sorted(into[state]):
@@ -498,6 +485,7 @@ def to_node(dfa: Dfa, spell: Callable[[Ranges], Node], *, max_size: int = 20_000
         for q in out[state]:
             into[q].discard(state)
         out[state].clear()
+        price.update((s, (_price(s, out, into), s)) for s in touched)
     return out[first][last][0] if last in out[first] else NOTHING
 
 

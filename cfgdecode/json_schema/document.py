@@ -24,6 +24,10 @@ ONE_SCHEMA = (
     "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
 )  # fmt: skip
 MANY_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+DIALECTS = (
+    ("", None), ("draft-03/", 4), ("draft-04/", 4), ("draft-06/", 7), ("draft-07/", 7), ("draft/2019-09/", 2019),
+    ("draft/2020-12/", 2020),
+)  # fmt: skip
 NAMED_SCHEMAS = ("$defs", "definitions", "dependentSchemas", "dependencies", "patternProperties", "properties")
 
 
@@ -42,16 +46,14 @@ def escape(key: str) -> str:
 
 
 def dialect_of(schema: Schema) -> int | None:
-    """4, 7, 2019 or 2020 by `$schema`; None where there is none or it is not a known one."""
+    """4, 7, 2019 or 2020 by `$schema`; None where there is none, or the one that means the latest draft."""
     uri = schema.get("$schema") if isinstance(schema, dict) else None
     if not isinstance(uri, str):
         return None
-    for mark, dialect in (
-        ("draft-03", 4), ("draft-04", 4), ("draft-06", 7), ("draft-07", 7), ("2019-09", 2019), ("2020-12", 2020)
-    ):  # fmt: skip
-        if mark in uri:
+    for mark, dialect in DIALECTS:
+        if uri.rstrip("#").removeprefix("https").removeprefix("http") == f"://json-schema.org/{mark}schema":
             return dialect
-    return None
+    raise SchemaError(f"unknown $schema {uri!r}; known are drafts 4, 6, 7, 2019-09 and 2020-12", pointer="/$schema")
 
 
 class Document:
@@ -62,11 +64,11 @@ class Document:
         self.dialect = dialect_of(root)
         self.places: list[Place] = [Place(True, "", "")]
         self._number: dict[tuple[int, str], int] = {}
-        self._resources: dict[str, tuple[Schema, str]] = {"": (root, "")}
-        self._anchors: dict[tuple[str, str], tuple[Schema, str]] = {}
-        self._dynamic: dict[str, list[tuple[str, Schema, str]]] = {}
-        self._index(root, "", "")
-        self.base = self._own_base(root, "")
+        # Both: (schema, its JSON pointer, the base URI outside it).
+        self._resources: dict[str, tuple[Schema, str, str]] = {"": (root, "", "")}
+        self._anchors: dict[tuple[str, str], tuple[Schema, str, str]] = {}
+        self._n_dynamic: dict[str, int] = {}
+        self._index(root)
 
     @property
     def old_refs(self) -> bool:
@@ -85,24 +87,24 @@ class Document:
             found = schema.get("id") if str(schema.get("id", "")).startswith(("http://", "https://", "#")) else None
         return found if isinstance(found, str) else None
 
-    def _index(self, schema: Schema, base: str, pointer: str) -> None:
-        todo = [(schema, base, pointer)]
+    def _index(self, root: Schema) -> None:
+        todo: list[tuple[Schema, str, str]] = [(root, "", "")]
         while todo:
-            schema, base, pointer = todo.pop()
+            schema, outer, pointer = todo.pop()
             if not isinstance(schema, dict):
                 continue
+            base, found = self._own_base(schema, outer), (schema, pointer, outer)
             identifier = self._identifier(schema)
             if identifier is not None and identifier.startswith("#"):
-                self._anchors.setdefault((base, identifier[1:]), (schema, pointer))
+                self._anchors.setdefault((base, identifier[1:]), found)
             elif identifier is not None:
-                base = _join(base, identifier).partition("#")[0]
-                self._resources.setdefault(base, (schema, pointer))
+                self._resources.setdefault(base, found)
             for keyword in ("$anchor", "$dynamicAnchor"):
                 name = schema.get(keyword)
                 if isinstance(name, str):
-                    self._anchors.setdefault((base, name), (schema, pointer))
+                    self._anchors.setdefault((base, name), found)
                     if keyword == "$dynamicAnchor":
-                        self._dynamic.setdefault(name, []).append((base, schema, pointer))
+                        self._n_dynamic[name] = self._n_dynamic.get(name, 0) + 1
             todo += [(sub, base, f"{pointer}/{path}") for path, sub in sub_schemas(schema)]
 
     def root_node(self) -> int:
@@ -135,15 +137,14 @@ class Document:
             raise SchemaError(f"a reference must be a string, not {reference!r}", pointer=place.pointer)
         uri, _, fragment = _join(place.base, reference).partition("#")
         fragment = urllib.parse.unquote(fragment)
-        if dynamic and len(self._dynamic.get(fragment, ())) > 1:
+        if dynamic and self._n_dynamic.get(fragment, 0) > 1:
             raise SchemaError(f"$dynamicRef {reference!r} with several anchors of that name", pointer=place.pointer)
         if (uri, fragment) in self._anchors:
-            schema, pointer = self._anchors[uri, fragment]
-            return self.node(schema, uri, pointer)
+            schema, pointer, base = self._anchors[uri, fragment]
+            return self.node(schema, base, pointer)
         if uri not in self._resources:
             raise SchemaError(f"reference {reference!r} leads out of this document", pointer=place.pointer)
-        schema, pointer = self._resources[uri]
-        base = uri
+        schema, pointer, base = self._resources[uri]
         if fragment and not fragment.startswith("/"):
             raise SchemaError(f"no anchor {fragment!r} for reference {reference!r}", pointer=place.pointer)
         for token in fragment.split("/")[1:]:

@@ -21,10 +21,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from cfgdecode.errors import LimitExceeded, SchemaError
 from cfgdecode.grammar.ir import GrammarIR, Terminal
-from cfgdecode.json_schema import numbers, strings
+from cfgdecode.json_schema import number_sets as numbers
+from cfgdecode.json_schema import string_sets as strings
 from cfgdecode.json_schema.automaton import NOTHING, Node, TooLarge, alt, cat
 from cfgdecode.json_schema.kinds import FALSE, TRUE, Array, Conjunction, Kinds, Object, join
 from cfgdecode.json_schema.normalize import Normalizer, SchemaLimits
@@ -56,6 +58,7 @@ class Emitter:
         self._symbol_of_kinds: dict[Kinds, int | None] = {}
         self._objects: dict[Object, int] = {}
         self._arrays: dict[Array, int] = {}
+        self._choices: dict[tuple[tuple[int, int], ...], int] = {}
 
     def grammar(self, root: Conjunction) -> GrammarIR:
         """The grammar whose language is the JSON texts of `root`."""
@@ -123,7 +126,7 @@ class Emitter:
         kinds = self._normalizer.kinds(conjunction)
         if kinds in self._symbol_of_kinds:
             symbol = self._symbol_of_kinds[kinds]
-        elif kinds.is_scalar():
+        elif kinds.is_scalar() and self._number_is_terminal(kinds):
             symbol = self._symbol_of_kinds[kinds] = self._scalar(kinds, conjunction)
         else:
             name = "json_value" if conjunction == TRUE else self._name(conjunction)
@@ -141,13 +144,42 @@ class Emitter:
         return self._normalizer.document.places[conjunction[0][1]].pointer if conjunction else ""
 
     def _alternatives(self, symbol: int, kinds: Kinds, conjunction: Conjunction, name: str) -> None:
+        if not self._number_is_terminal(kinds):
+            self._number_rules(symbol, kinds.numbers, conjunction)
+            kinds = replace(kinds, numbers=numbers.NONE)
         scalar = self._scalar(kinds, conjunction)
         if scalar is not None:
             self._rule(symbol, (scalar,))
         for array in kinds.arrays:
             self._rule(symbol, (self._array(array, name, conjunction),))
         for candidate in kinds.objects:
-            self._rule(symbol, (self._object(candidate, name, conjunction),))
+            for settled in _settle(candidate):
+                self._rule(symbol, (self._object(settled, name, conjunction),))
+
+    def _number_is_terminal(self, kinds: Kinds) -> bool:
+        try:
+            return kinds.numbers == numbers.NONE or bool(numbers.number_node(kinds.numbers))
+        except TooLarge:
+            return False
+
+    def _number_rules(self, symbol: int, wanted: numbers.NumberSet, conjunction: Conjunction) -> None:
+        """A rule per arc of the automaton, each character a terminal of its own."""
+        try:
+            dfa = numbers.number_dfa(wanted)
+        except TooLarge:
+            reason = "the conditions on a number need too large an automaton"
+            raise SchemaError(reason, pointer=self._pointer(conjunction)) from None
+        states = [symbol] + [self._nonterminal("number_state") for _ in dfa.final[1:]]
+        entry = states[0] if all(t != 0 for arcs in dfa.arcs for _, t in arcs) else self._nonterminal("number_state")
+        if dfa.final and entry != symbol:
+            self._rule(symbol, (entry,))
+            states[0] = entry
+        for state, arcs in enumerate(dfa.arcs):
+            for ranges, target in arcs:
+                digit = self._terminal(("set", ranges), "DIGIT", "a digit")
+                self._rule(states[state], (digit, states[target]))
+                if dfa.final[target]:
+                    self._rule(states[state], (digit,))
 
     def _scalar(self, kinds: Kinds, conjunction: Conjunction) -> int | None:
         parts: list[Node] = [("lit", "null")] if kinds.null else []
@@ -351,41 +383,49 @@ class Emitter:
         return self._objects[candidate]
 
     def _object_rules(self, symbol: int, candidate: Object, name: str, conjunction: Conjunction) -> None:
-        declared = []
+        declared: list[Member] = []
         for key, value_of in candidate.named:
             value = self._value(value_of)
             if value is not None:
-                declared.append((self._literal_key(key), value, key in candidate.required))
+                declared.append(([(self._literal_key(key), value)], key in candidate.required))
             elif key in candidate.required:
                 return
-        late = []
+        late: list[Member] = []
         known = {key for key, _ in candidate.named}
         for key in candidate.required:
             if key not in known:
                 value = self._value(candidate.member(key))
                 if value is None:
                     return
-                late.append((self._literal_key(key), value, True))
-        rest = self._rest_members(candidate, known | set(candidate.required), conjunction)
+                late.append(([(self._literal_key(key), value)], True))
+        known |= set(candidate.required)
+        rest = self._rest_members(candidate.rest, known, conjunction)
+        for names, what in candidate.some:
+            regions = tuple((strings.both(region, names), join(value_of, what)) for region, value_of in candidate.rest)
+            late.append((self._rest_members(regions, known, conjunction), True))
         frame = (self._mark("{", "LBRACE"), self._mark(",", "COMMA"), self._mark("}", "RBRACE"))
-        if not any(required for _, _, required in (*declared, *late)) and candidate.least == 0:
+        if not any(required for _, required in (*declared, *late)) and candidate.least == 0:
             self._rule(symbol, (self._empty("{}", "EMPTY_OBJECT"),))
         if candidate.most == 0:
             return
         counts = (candidate.least, candidate.most)
-        if self._any_order:
+        shuffled = candidate.shuffled and len(declared) + len(late) <= self._limits.shuffled_keys
+        if self._any_order or shuffled:
             walk: _Order = _AnyOrder(self, name, frame, declared + late, rest, counts, conjunction)
         else:
             walk = _SchemaOrder(self, name, frame, declared, late, rest, counts)
         walk.build(symbol)
 
-    def _rest_members(self, candidate: Object, known: set[str], conjunction: Conjunction) -> list[tuple[int, int]]:
+    def _rest_members(
+        self, regions: tuple[tuple[strings.StringSet, Conjunction], ...], known: set[str], conjunction: Conjunction
+    ) -> list[tuple[int, int]]:
+        """(key terminal, value symbol) for the keys of `regions` that are not in `known`."""
         out = []
-        for region, value_of in candidate.rest:
-            value = self._value(value_of)
+        for region, value_of in regions:
+            value = None if region == strings.NONE else self._value(value_of)
             if value is None:
                 continue
-            excluded = tuple(key for key in (*dict(candidate.named), *candidate.required) if strings.contains(region, key))
+            excluded = tuple(key for key in sorted(known) if strings.contains(region, key))
             keys = strings.both(region, strings.negation(strings.texts(excluded))) if excluded else region
             if strings.is_empty(keys):
                 continue
@@ -396,6 +436,17 @@ class Emitter:
                 raise SchemaError(reason, pointer=self._pointer(conjunction)) from None
             out.append((self._key(content, "OTHER_KEY", "another key:"), value))
         return out
+
+    def _one_of(self, pairs: list[tuple[int, int]], name: str) -> Body:
+        """One key with its value, out of `pairs`."""
+        if len(pairs) == 1:
+            return pairs[0]
+        known = tuple(pairs)
+        if known not in self._choices:
+            self._choices[known] = symbol = self._nonterminal(name + "_member")
+            for pair in pairs:
+                self._rule(symbol, pair)
+        return (self._choices[known],)
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -446,7 +497,31 @@ def _productive(rules: list[tuple[int, Body]], n: int) -> list[tuple[int, Body]]
     return [(head, body) for head, body in rules if good[head] and all(s < 0 or good[s] for s in body)]
 
 
-Member = tuple[int, int, bool]  # key terminal, value symbol, required
+Member = tuple[list[tuple[int, int]], bool]  # (key terminal, value symbol), one or several to choose from; required
+
+
+def _settle(candidate: Object) -> list[Object]:
+    """Objects whose `some` speak of undeclared keys only: a declared key that may serve gives a case of its own."""
+    for i, (names, what) in enumerate(candidate.some):
+        served = [(k, v) for k, v in candidate.named if strings.contains(names, k)]
+        served += [
+            (k, candidate.member(k))
+            for k in candidate.required
+            if strings.contains(names, k) and k not in dict(candidate.named)
+        ]
+        if not served:
+            continue
+        keys = strings.negation(strings.texts(tuple(k for k, _ in served)))
+        others = candidate.some[:i] + candidate.some[i + 1 :]
+        out = _settle(replace(candidate, some=(*others, (strings.both(names, keys), what))))
+        for key, value in served:
+            named = tuple((k, join(v, what) if k == key else v) for k, v in candidate.named)
+            if key not in dict(candidate.named):
+                named += ((key, join(value, what)),)
+            required = tuple(dict.fromkeys((*candidate.required, key)))
+            out += _settle(replace(candidate, named=named, required=required, some=others))
+        return out
+    return [candidate]
 
 
 class _Order:
@@ -485,7 +560,7 @@ class _SchemaOrder(_Order):
         counts: tuple[int, int | None],
     ) -> None:
         super().__init__(emitter, name, frame, rest, counts)
-        self._permuted = late if 1 < len(late) <= 4 else []
+        self._permuted = late if 0 < len(late) <= 4 else []
         self._keys = declared if self._permuted else declared + late
         self._memo: dict[tuple[int, int], Body] = {}
         self._tails: dict[tuple[frozenset[int], int], Body] = {}
@@ -506,10 +581,10 @@ class _SchemaOrder(_Order):
             return self._tail(frozenset(range(len(self._permuted))), count)
         if (i, count) in self._memo:
             return self._memo[i, count]
-        key, value, required = self._keys[i]
+        pairs, required = self._keys[i]
         nxt = self._next(count)
         taken = None if nxt is None else self._from(i + 1, nxt)
-        member = None if taken is None else (*self._lead(count), key, value, *taken)
+        member = None if taken is None else (*self._lead(count), *self._emitter._one_of(pairs, self._name), *taken)
         if required:
             out = member if member is None or len(member) < 60 else self._wrapped(member)
         else:
@@ -546,12 +621,13 @@ class _SchemaOrder(_Order):
             nxt = self._next(count)
             if nxt is not None:
                 for k in sorted(missing):
-                    self._more(symbol, count, self._permuted[k][:2], self._tail(missing - {k}, nxt))
+                    pair = self._emitter._one_of(self._permuted[k][0], self._name)
+                    self._more(symbol, count, pair, self._tail(missing - {k}, nxt))
                 for member in self._rest:
                     self._more(symbol, count, member, self._tail(missing, nxt))
         return self._tails[key]
 
-    def _more(self, symbol: int, count: int, member: tuple[int, int], tail: Body | None) -> None:
+    def _more(self, symbol: int, count: int, member: Body, tail: Body | None) -> None:
         if tail is not None:
             self._emitter._rule(symbol, (*self._lead(count), *member, *tail))
 
@@ -569,8 +645,8 @@ class _AnyOrder(_Order):
     ) -> None:
         super().__init__(emitter, name, frame, rest, counts)
         exact = len(keys) <= emitter._limits.any_order_exact
-        self._once = [m for m in keys if m[2] or exact]
-        self._often = [(key, value) for key, value, required in keys if not required and not exact] + rest
+        self._once = [m for m in keys if m[1] or exact]
+        self._often = [pair for pairs, required in keys if not required and not exact for pair in pairs] + rest
         limit = emitter._limits.any_order_required
         if len(self._once) > limit:
             raise LimitExceeded(
@@ -579,9 +655,8 @@ class _AnyOrder(_Order):
                 limit="any_order_required",
                 given=len(self._once),
             )
-        self._must = sum(1 << k for k, m in enumerate(self._once) if m[2])
+        self._must = sum(1 << k for k, m in enumerate(self._once) if m[1])
         self._memo: dict[tuple[int, int], int] = {}
-        self._pair: int | None = None
 
     def build(self, symbol: int) -> None:
         for body in self._steps(0, 0):
@@ -592,21 +667,13 @@ class _AnyOrder(_Order):
         if nxt is None:
             return []
         out: list[Body] = []
-        for k, (key, value, _) in enumerate(self._once):
+        for k, (pairs, _) in enumerate(self._once):
             if not used >> k & 1:
-                out.append((*self._lead(count), key, value, *self._state(used | 1 << k, nxt)))
+                pair = self._emitter._one_of(pairs, self._name)
+                out.append((*self._lead(count), *pair, *self._state(used | 1 << k, nxt)))
         if self._often:
-            out.append((*self._lead(count), *self._any_of_often(), *self._state(used, nxt)))
+            out.append((*self._lead(count), *self._emitter._one_of(self._often, self._name), *self._state(used, nxt)))
         return out
-
-    def _any_of_often(self) -> Body:
-        if len(self._often) == 1:
-            return self._often[0]
-        if self._pair is None:
-            self._pair = self._emitter._nonterminal(self._name + "_member")
-            for member in self._often:
-                self._emitter._rule(self._pair, member)
-        return (self._pair,)
 
     def _state(self, used: int, count: int) -> Body:
         if (used, count) not in self._memo:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import functools
 
-from cfgdecode.json_schema import strings
+from cfgdecode.json_schema import string_sets as strings
 from cfgdecode.json_schema.ecma_regex import parse
-from cfgdecode.json_schema.strings import StringSet
+from cfgdecode.json_schema.string_sets import StringSet
 
 _YEAR = r"\d{4}"
 _LEAP = r"(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cfgdecode.json_schema import numbers, strings
-from cfgdecode.json_schema.numbers import NumberSet
-from cfgdecode.json_schema.strings import StringSet
+from cfgdecode.json_schema import number_sets as numbers
+from cfgdecode.json_schema import string_sets as strings
+from cfgdecode.json_schema.number_sets import NumberSet
+from cfgdecode.json_schema.string_sets import StringSet
 
 Condition = tuple[bool, int]
 Conjunction = tuple[Condition, ...]
@@ -70,13 +71,19 @@ class Array:
 
 @dataclass(frozen=True)
 class Object:
-    """Objects: conjunctions of members by name, then by region of names; see the invariants above."""
+    """Objects: conjunctions of members by name, then by region of names; see the invariants above.
+
+    `some` = (names, conjunction): at least one member has such a name and such a value. `shuffled`: the schema gives no
+    order of the keys (they come from an `enum` or `const`).
+    """
 
     named: tuple[tuple[str, Conjunction], ...] = ()
     rest: tuple[tuple[StringSet, Conjunction], ...] = ((strings.ALL, TRUE),)
     required: tuple[str, ...] = ()
     least: int = 0
     most: int | None = None
+    some: tuple[tuple[StringSet, Conjunction], ...] = ()
+    shuffled: bool = False
 
     def member(self, key: str) -> Conjunction:
         """What the member `key` must satisfy (FALSE: it must not be there)."""
@@ -104,7 +111,8 @@ class Object:
         least, most = max(self.least, other.least), least_bound(self.most, other.most)
         if most is not None and max(least, len(required)) > most:
             return None
-        out = Object(named, rest, required, least, most)
+        some = tuple(dict.fromkeys((*self.some, *other.some)))
+        out = Object(named, rest, required, least, most, some, self.shuffled or other.shuffled)
         return None if any(out.member(key) == FALSE for key in required) else out
 
 

@@ -22,7 +22,9 @@ from fractions import Fraction
 from typing import Any
 
 from cfgdecode.errors import LimitExceeded, SchemaError
-from cfgdecode.json_schema import ecma_regex, numbers, strings
+from cfgdecode.json_schema import ecma_regex
+from cfgdecode.json_schema import number_sets as numbers
+from cfgdecode.json_schema import string_sets as strings
 from cfgdecode.json_schema.document import Document, Place
 from cfgdecode.json_schema.formats import STANDARD, format_set
 from cfgdecode.json_schema.kinds import (
@@ -38,7 +40,7 @@ from cfgdecode.json_schema.kinds import (
     Object,
     join,
 )
-from cfgdecode.json_schema.strings import StringSet
+from cfgdecode.json_schema.string_sets import StringSet
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class SchemaLimits:
     any_order_required: required keys of one object under key_order="any" (needs a state per subset);
     any_order_exact: up to this many keys in all, key_order="any" also refuses a repeated optional key;
     spelled_characters: up to this many characters of literal keys and strings may be written in every escaped form,
-    beyond it printable ASCII ones not as `\\uXXXX`; unique_values: distinct values of an array with uniqueItems.
+    beyond it printable ASCII ones not as `\\uXXXX`; unique_values: distinct values of an array with uniqueItems;
+    shuffled_keys: objects out of `enum` or `const` with up to this many keys may always have them in any order.
     """
 
     branches: int = 512
@@ -71,6 +74,7 @@ class SchemaLimits:
     any_order_exact: int = 4
     spelled_characters: int = 4_000
     unique_values: int = 6
+    shuffled_keys: int = 5
 
 
 TYPES = ("null", "boolean", "number", "integer", "string", "array", "object")
@@ -242,7 +246,7 @@ class Normalizer:
             not kinds.null
             and not kinds.booleans
             and all(self._no_array(array) for array in kinds.arrays)
-            and all(any(self.is_empty(o.member(key)) for key in o.required) for o in kinds.objects)
+            and all(self._no_object(o) for o in kinds.objects)
             and numbers.is_empty(kinds.numbers)
             and strings.is_empty(kinds.strings)
         )
@@ -251,6 +255,21 @@ class Normalizer:
         if array.least and any(self.is_empty(array.element(i)) for i in range(min(array.least, len(array.prefix) + 1))):
             return True
         return any(least > 0 and self.is_empty(what) for what, least, _ in array.contains)
+
+    def _no_object(self, candidate: Object) -> bool:
+        if any(self.is_empty(candidate.member(key)) for key in candidate.required):
+            return True
+        return any(self._nobody(candidate, names, value) for names, value in candidate.some)
+
+    def _nobody(self, candidate: Object, names: StringSet, value: Conjunction) -> bool:
+        """Can no member have one of `names` and `value`?"""
+        if any(strings.contains(names, k) and not self.is_empty(join(v, value)) for k, v in candidate.named):
+            return False
+        known = strings.negation(strings.texts(tuple(k for k, _ in candidate.named)))
+        free = strings.both(names, known)
+        return all(
+            strings.is_empty(strings.both(region, free)) or self.is_empty(join(v, value)) for region, v in candidate.rest
+        )
 
     # --- keywords -----------------------------------------------------------------------------------------------
 
@@ -267,7 +286,7 @@ class Normalizer:
         """The keywords that this dialect knows; warns of the others."""
         schema, dialect = place.schema, self.document.dialect
         if "$ref" in schema and isinstance(schema["$ref"], str) and dialect != 2019 and dialect != 2020:
-            hidden = sorted((ASSERTIONS - {"$ref"}) & schema.keys())
+            hidden = sorted(((ASSERTIONS | {"$id"}) - {"$ref"}) & schema.keys())
             if hidden and dialect is not None:
                 self._warn(place.pointer, "$ref", f"$ref hides its siblings {', '.join(hidden)} in this draft")
             elif hidden:
@@ -364,8 +383,8 @@ class Normalizer:
                 parts = tuple(self._constant(v, place) for v in value)
                 arrays.append(Array(parts, FALSE, len(value), len(value)))
             elif isinstance(value, dict):
-                named = tuple((k, self._constant(v, place)) for k, v in value.items())
-                objects.append(Object(named, (), tuple(value)))
+                members = tuple((k, self._constant(v, place)) for k, v in value.items())
+                objects.append(Object(members, (), tuple(value), shuffled=True))
         points = tuple(
             dict.fromkeys(_fraction(v, place.pointer) for v in values if isinstance(v, int | float | Decimal) and not isinstance(v, bool))
         )
@@ -404,7 +423,7 @@ class Normalizer:
         return _only(arrays=tuple(arrays))
 
     def _not_this_object(self, value: dict[str, Any], place: Place) -> Kinds:
-        objects = [Object(least=len(value) + 1)]
+        objects = [Object(some=((strings.negation(strings.texts(tuple(value))), TRUE),))]
         for key, element in value.items():
             objects.append(Object(((key, FALSE),)))
             objects.append(Object(((key, _flip(self._constant(element, place))),), required=(key,)))
@@ -559,7 +578,7 @@ class Normalizer:
         if least or most is not None:
             yield "minProperties", lambda: _only(objects=_sized(least, most)), lambda: _other_sizes(least, most)
         if "propertyNames" in schema and schema["propertyNames"] is not True:
-            yield "propertyNames", lambda: self._names(place), _inexpressible("an object with some other key")
+            yield "propertyNames", lambda: self._names(place), lambda: self._other_names(place)
         for keyword in ("dependencies", "dependentRequired", "dependentSchemas"):
             for key in schema.get(keyword, ()):
                 yield self._dependency(place, keyword, key)
@@ -608,25 +627,30 @@ class Normalizer:
         return [(region, join(value, other) if region == nothing else value) for region, value in regions]
 
     def _other_members(self, place: Place, schema: dict[str, Any]) -> Kinds:
-        if schema.get("patternProperties") or schema.get("additionalProperties", True) is not True:
-            if schema.get("additionalProperties") is False and not schema.get("patternProperties"):
-                return self._more_members(place, schema)
-            raise _Inexpressible("an object in which some member of a pattern, or some other member, fails")
+        """Some property fails, or some member of a pattern, or some additional member."""
         out = []
         for key in schema.get("properties", ()):
             value = self._child(place, "properties", key)
             if value != TRUE:
                 out.append(Object(((key, self._negated(value)),), required=(key,)))
+        others = strings.negation(strings.texts(tuple(schema.get("properties", ()))))
+        for source in schema.get("patternProperties", ()):
+            value = self._child(place, "patternProperties", source)
+            others = strings.both(others, strings.negation(_pattern(source)))
+            if value != TRUE:
+                out.append(Object(some=((_pattern(source), self._negated(value)),)))
+        value = self._child(place, "additionalProperties") if "additionalProperties" in schema else TRUE
+        if value != TRUE and not strings.is_empty(others):
+            out.append(Object(some=((others, self._negated(value)),)))
         return Kinds(objects=tuple(out))
-
-    def _more_members(self, place: Place, schema: dict[str, Any]) -> Kinds:
-        if schema.get("properties"):
-            raise _Inexpressible("an object with some additional member")
-        return Kinds(objects=(Object(least=1),))
 
     def _names(self, place: Place) -> Kinds:
         held = self.kinds(self._child(place, "propertyNames")).strings
         return _only(objects=(Object(rest=() if held == strings.NONE else ((held, TRUE),)),))
+
+    def _other_names(self, place: Place) -> Kinds:
+        held = self.kinds(self._child(place, "propertyNames")).strings
+        return Kinds(objects=(Object(some=((strings.negation(held), TRUE),)),))
 
     def _dependency(self, place: Place, keyword: str, key: str) -> Part:
         needs = place.schema[keyword][key]

@@ -160,4 +160,54 @@ def _trie(texts: list[str], at: int, speller: Speller) -> Node:
     return cat(speller.text(texts[0][at:end]), ("rep", 0, 1, True, tail) if EMPTY in parts else tail)
 
 
-__all__ = ["ANY", "FREE_CHARACTER", "FREE_TEXT", "Speller", "meet", "trie"]
+@functools.lru_cache(maxsize=20_000)
+def _another(known: tuple[int, ...], full: bool) -> Node:
+    """The spellings of a character outside `known`; as in free text, lone surrogates are characters."""
+    if known and known[-1] > 0xFFFF:
+        return _one_of(complement(tuple((c, c) for c in known)), full)
+    raw = tuple(cut for lo, hi in RAW for cut in _without(lo, hi, known))
+    short = normal((ord(letter), ord(letter)) for code, letter in SHORT.items() if code not in known)
+    long = _other_digits(known, 4)
+    return alt(("set", raw), cat(("lit", "\\"), alt(_set(short), cat(("lit", "u"), long))))
+
+
+def _without(lo: int, hi: int, known: tuple[int, ...]) -> list[tuple[int, int]]:
+    out = []
+    for c in known:
+        if lo <= c <= hi:
+            if lo < c:
+                out.append((lo, c - 1))
+            lo = c + 1
+    return [*out, (lo, hi)] if lo <= hi else out
+
+
+@functools.lru_cache(maxsize=20_000)
+def _other_digits(known: tuple[int, ...], n_digits: int) -> Node:
+    """`n_digits` hexadecimal digits, in either case, of a number outside `known`."""
+    if not known:
+        return ("rep", n_digits, n_digits, True, ("set", HEX))
+    unit = 16 ** (n_digits - 1)
+    below: dict[int, list[int]] = {}
+    for c in known:
+        below.setdefault(c // unit, []).append(c % unit)
+    free = cat(_digits([d for d in range(16) if d not in below]), ("rep", n_digits - 1, n_digits - 1, True, ("set", HEX)))
+    if n_digits == 1:
+        return _digits([d for d in range(16) if d not in below])
+    return alt(free, *(cat(_digits([d]), _other_digits(tuple(rest), n_digits - 1)) for d, rest in below.items()))
+
+
+def other_than(texts: tuple[str, ...], speller: Speller) -> Node:
+    """The spellings of every text but `texts`: each branch of their trie may be left by another character."""
+    members = set(texts)
+
+    def visit(group: list[str], at: int) -> Node:
+        by_char: dict[str, list[str]] = {}
+        for text in group:
+            if len(text) > at:
+                by_char.setdefault(text[at], []).append(text)
+        parts = [cat(speller.text(c), visit(below, at + 1)) for c, below in by_char.items()]
+        parts.append(cat(_another(tuple(sorted(map(ord, by_char))), speller.full), FREE_TEXT))
+        tail: Node = ("alt", tuple(parts))
+        return tail if group[0][:at] in members else ("rep", 0, 1, True, tail)
+
+    return visit(sorted(members), 0)

@@ -161,9 +161,7 @@ class Gate:
         if self.batch is None or self._seen is None:
             return tokens, select
         logits, _, offset = self._seen
-        done = self.batch.draft(
-            tokens, select, conf.nan_to_num(nan=0.0), offset=offset, scores=logits, policy="defer"
-        )
+        done = self.batch.draft(tokens, select, conf.nan_to_num(nan=0.0), offset=offset, scores=logits, policy="defer")
         return done.tokens, done.select
 
     def finalize(self, ids: Tensor, window: tuple[int, int] | None = None) -> Tensor:

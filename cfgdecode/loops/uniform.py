@@ -79,7 +79,7 @@ def uniform(
             probs = torch.softmax(logits.float(), dim=-1)
             drawn = torch.multinomial(probs.view(-1, probs.shape[-1]), 1, generator=generator)
             drawn = drawn.view(n_rows, canvas_length)
-            entropy = torch.distributions.Categorical(logits=logits).entropy()
+            entropy = _entropy(logits)
             accepted = _accept(entropy, entropy_bound)
             tokens, _ = gate.repair(drawn, -entropy)
             tokens, accepted = gate.draft(tokens, accepted, -entropy)
@@ -94,7 +94,7 @@ def uniform(
                 recent = history[-stability_threshold:] if stability_threshold else []
                 same = [(old == new_best).all(dim=1) for old in recent]
                 steady = torch.stack(same).all(dim=0) if same else torch.ones_like(finished)
-                sure = torch.distributions.Categorical(logits=best_logits).entropy().mean(dim=-1) < confidence_threshold
+                sure = _entropy(best_logits).mean(dim=-1) < confidence_threshold
                 finished = finished | (steady & sure & stable)
                 history.append(new_best)
             best = new_best
@@ -117,6 +117,11 @@ def _pad_after_eos(answer: Tensor, eos: Sequence[int], pad: int | None, gate: Ga
         if pad is not None and (gate.batch is None or gate.batch.rows[row] is None):
             answer[row, after[row]] = pad
     return is_eos.any(dim=1)
+
+
+def _entropy(logits: Tensor) -> Tensor:
+    entropy: Tensor = torch.distributions.Categorical(logits=logits).entropy()  # type: ignore[no-untyped-call]
+    return entropy
 
 
 def _accept(entropy: Tensor, bound: float) -> Tensor:

@@ -182,7 +182,7 @@ class Solution:
     completable: bool
     allowed: dict[int, set[int]]
     shortest_text: int | None  # the fewest bytes of a completion's text
-    shortest_tokens: int | None  # the fewest tokens before the first EOS
+    fewest_tokens: int | None  # the fewest tokens that fill the canvas (they differ where there are intervals)
     n_fillings: int
 
 
@@ -193,6 +193,7 @@ def solve(
     pad: int | None,
     cells: Sequence[int | tuple[int, int] | None],
     policy: str,
+    mask: int | None = None,
 ) -> Solution:
     """Try every filling. Cells are as in `cfgdecode.reference`: an id, None, or an interval."""
     enders = set(eos) if policy != "none" else set()
@@ -200,7 +201,7 @@ def solve(
     for token, piece in enumerate(tokens):
         if piece is not None and token not in eos:
             by_bytes.setdefault(piece, []).append(token)
-    anything = {token for group in by_bytes.values() for token in group} | set(eos) | ({pad} - {None})
+    anything = {*range(len(tokens)), *eos, pad} - {mask, None}
     after = {"eos_to_end": set(eos) | ({pad} - {None}), "pad": {pad} - {None}, "cut": anything, "none": set()}[policy]
     allowed: dict[int, set[int]] = {i: set() for i, cell in enumerate(cells) if cell is None}
     solution = Solution(False, allowed, None, None, 0)
@@ -252,8 +253,8 @@ def _solve_exact(
                     allowed[position] |= after
         if solution.shortest_text is None or len(text) < solution.shortest_text:
             solution.shortest_text = len(text)
-        if solution.shortest_tokens is None or used < solution.shortest_tokens:
-            solution.shortest_tokens = used
+        if solution.fewest_tokens is None or n < solution.fewest_tokens:
+            solution.fewest_tokens = n
 
     def walk(i: int, text: bytes) -> None:
         if i == n:

@@ -10,7 +10,7 @@ Invariants: the same seed gives the same cases on every machine; brute force nee
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 
@@ -20,7 +20,7 @@ from cfgdecode.errors import GrammarError
 from cfgdecode.grammar import GrammarIR, from_lark
 
 from .brute import Language
-from .grammars import ALPHABET, RandomGrammar, random_grammar, random_sentence
+from .grammars import ALPHABET, RandomGrammar, mangled, random_grammar, random_sentence
 
 LEXERS = ("basic", "dynamic_complete", "dynamic")
 POLICIES = ("none", "eos_to_end", "cut", "pad")
@@ -30,7 +30,10 @@ MOST_FILLINGS = 2_500
 
 @dataclass(frozen=True)
 class Case:
-    """One question. `cells`: a token id or None (open); `gaps`: start of a run of open cells -> (lo, hi)."""
+    """One question. `cells`: a token id or None (open); `gaps`: start of a run of open cells -> (lo, hi).
+
+    `lark_text` is empty where the grammar was made as IR, in ways that Lark text cannot express.
+    """
 
     name: str
     lark_text: str
@@ -38,6 +41,7 @@ class Case:
     tokens: tuple[bytes | None, ...]
     eos: tuple[int, ...]
     pad: int | None
+    mask: int | None
     cells: tuple[int | None, ...]
     gaps: tuple[tuple[int, tuple[int, int]], ...]
     policy: str
@@ -70,17 +74,21 @@ class Case:
         return result
 
     def __str__(self) -> str:
-        fields = ("lexer", "tokens", "eos", "pad", "cells", "gaps", "policy")
+        fields = ("lexer", "tokens", "eos", "pad", "mask", "cells", "gaps", "policy")
         lines = "".join(f"    {name}={getattr(self, name)!r},\n" for name in fields)
-        return f"# {self.name}\nmake_case(\n    lark_text={self.lark_text!r},\n{lines})\n{self.lark_text}"
+        grammar = f"lark_text={self.lark_text!r}" if self.lark_text else f"ir={self.ir!r}"
+        return f"# {self.name}\nmake_case(\n    {grammar},\n{lines})\n{self.lark_text or self.ir}"
 
 
 def make_case(
-    lark_text: str, lexer: str, tokens, eos=(), pad=None, cells=(), gaps=(), policy="eos_to_end", name="by hand"
-) -> Case:
+    lark_text="", lexer="basic", tokens=(), eos=(), pad=None, mask=None, cells=(), gaps=(), policy="eos_to_end",
+    ir=None, name="by hand",
+) -> Case:  # fmt: skip
     """A case from what `print(case)` shows."""
-    language = Language(from_lark(lark_text, lexer=lexer))
-    return Case(name, lark_text, lexer, tuple(tokens), tuple(eos), pad, tuple(cells), tuple(gaps), policy, language)
+    language = Language(ir or from_lark(lark_text, lexer=lexer))
+    return Case(
+        name, lark_text, lexer, tuple(tokens), tuple(eos), pad, mask, tuple(cells), tuple(gaps), policy, language
+    )
 
 
 def cases(seed: int, n: int, first_group: int = 0) -> Iterator[Case]:
@@ -101,9 +109,12 @@ def group(seed: int, number: int) -> list[Case]:
     lexer = rng.choice(LEXERS)
     grammar = random_grammar(rng, lexer)
     try:
-        language = Language(from_lark(grammar.lark_text, lexer=lexer))
+        ir = from_lark(grammar.lark_text, lexer=lexer)
     except (GrammarError, LarkError):
         return []
+    if rng.random() < 0.2:
+        ir, grammar = mangled(rng, ir), replace(grammar, lark_text="")
+    language = Language(ir)
     sentences = _sentences(rng, grammar, language)
     if not sentences:
         if rng.random() < 0.9:
@@ -134,6 +145,7 @@ class _Vocabulary:
     tokens: tuple[bytes | None, ...]
     eos: tuple[int, ...]
     pad: int | None
+    mask: int | None
     n_choices: int
 
 
@@ -164,7 +176,8 @@ def _vocabulary(rng: Random, sentences: list[bytes]) -> _Vocabulary:
     eos = tuple(i for i, (_, kind) in enumerate(shuffled) if kind == "eos")
     pads = [i for i, (_, kind) in enumerate(shuffled) if kind == ""]
     pad = rng.choice((None, pads[0], pads[0], eos[0]))
-    return _Vocabulary(tuple(token for token, _ in shuffled), eos, pad, n_choices)
+    mask = pads[-1] if pads[-1] != pad else None
+    return _Vocabulary(tuple(token for token, _ in shuffled), eos, pad, mask, n_choices)
 
 
 def _case(
@@ -185,7 +198,7 @@ def _case(
         _damage(rng, cells, vocabulary)
     gaps = _gaps(rng, cells, vocabulary)
     return Case(
-        name, grammar.lark_text, grammar.lexer, vocabulary.tokens, vocabulary.eos, vocabulary.pad,
+        name, grammar.lark_text, grammar.lexer, vocabulary.tokens, vocabulary.eos, vocabulary.pad, vocabulary.mask,
         tuple(cells), gaps, policy, language,
     )  # fmt: skip
 
@@ -294,6 +307,6 @@ def _large(
     for _ in range(rng.choice((0, 0, 1, 2))):
         _damage(rng, cells, vocabulary)
     return Case(
-        name, grammar.lark_text, grammar.lexer, vocabulary.tokens, vocabulary.eos, vocabulary.pad,
+        name, grammar.lark_text, grammar.lexer, vocabulary.tokens, vocabulary.eos, vocabulary.pad, vocabulary.mask,
         tuple(cells), (), policy, language,
     )  # fmt: skip

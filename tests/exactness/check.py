@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cfgdecode import reference
-from cfgdecode.errors import CfgDecodeError
+from cfgdecode.errors import CfgDecodeError, UnsupportedGrammarError
 
 from .brute import Language, Solution, solve
 from .cases import Case, make_case
@@ -31,7 +31,7 @@ class Answer:
 
 class Engine(Protocol):
     shortest: str | None
-    """What `completion` has fewest of: "bytes" of text, "tokens" before the first EOS, or None for no promise."""
+    """What `completion` has fewest of: "bytes" of text, "tokens" in all, or None for no promise."""
 
     def answer(self, case: Case) -> Answer: ...
 
@@ -40,7 +40,7 @@ class Engine(Protocol):
 class ReferenceEngine:
     """`cfgdecode.reference` behind the engine's interface: the stand-in while there is no engine, and its check."""
 
-    shortest: str | None = None
+    shortest: str | None = "tokens"
     most_fillings: int = 20_000
     _references: dict[int, tuple[Language, reference.Reference]] = field(default_factory=dict)
 
@@ -59,9 +59,17 @@ class ReferenceEngine:
 
 
 def check_case(case: Case, engine: Engine, solution: Solution | None = None) -> list[str]:
-    """What the engine gets wrong; empty if nothing."""
+    """What the engine gets wrong; empty if nothing.
+
+    Raises UnsupportedGrammarError where the engine refuses the grammar: that is no wrong answer, but it is counted.
+    """
     want = solution or solution_of(case)
-    have = engine.answer(case)
+    try:
+        have = engine.answer(case)
+    except UnsupportedGrammarError:
+        raise
+    except Exception as error:  # whatever it is, it is a finding
+        return [f"raised {type(error).__name__}: {error}"]
     if have.completable is None:
         return [f"undecided, brute force says {_verdict(want.completable)}"]
     if have.completable != want.completable:
@@ -80,10 +88,9 @@ def check_case(case: Case, engine: Engine, solution: Solution | None = None) -> 
         if ids is not None and not want.completable:
             problems.append(f"{name} {ids} of a dead canvas")
     if want.completable and have.completion is not None and engine.shortest and not problems:
-        n_tokens = _text_tokens(case, have.completion)
         text = reference.text_of(have.completion, case, case.policy) or b""
-        size = len(text) if engine.shortest == "bytes" else n_tokens
-        best = want.shortest_text if engine.shortest == "bytes" else want.shortest_tokens
+        size = len(text) if engine.shortest == "bytes" else len(have.completion)
+        best = want.shortest_text if engine.shortest == "bytes" else want.fewest_tokens
         if size != best:
             problems.append(f"completion {have.completion} has {size} {engine.shortest}, the shortest has {best}")
     return problems
@@ -91,15 +98,11 @@ def check_case(case: Case, engine: Engine, solution: Solution | None = None) -> 
 
 def solution_of(case: Case) -> Solution:
     """Brute force's answer."""
-    return solve(case.language, case.tokens, case.eos, case.pad, case.interval_cells, case.policy)
+    return solve(case.language, case.tokens, case.eos, case.pad, case.interval_cells, case.policy, case.mask)
 
 
 def _verdict(completable: bool) -> str:
     return "COMPLETABLE" if completable else "DEAD"
-
-
-def _text_tokens(case: Case, ids: Sequence[int]) -> int:
-    return next((i for i, token in enumerate(ids) if token in case.eos), len(ids))
 
 
 def _wrong_filling(case: Case, ids: Sequence[int]) -> str | None:
@@ -133,7 +136,11 @@ def shrink(case: Case, engine: Engine, most_steps: int = 2_000) -> Case:
         moved = False
         for candidate in _smaller(case):
             steps += 1
-            if check_case(candidate, engine):
+            try:
+                still_wrong = check_case(candidate, engine)
+            except UnsupportedGrammarError:
+                continue
+            if still_wrong:
                 case, moved = candidate, True
                 break
     return case
@@ -151,6 +158,11 @@ def _smaller(case: Case) -> Iterator[Case]:
     for i, piece in enumerate(case.tokens):
         if piece is not None and i not in case.cells:
             yield replace(case, name=name, tokens=(*case.tokens[:i], None, *case.tokens[i + 1 :]))
+    if not case.lark_text:
+        for i in range(len(case.ir.rules)):
+            fewer = replace(case.ir, rules=case.ir.rules[:i] + case.ir.rules[i + 1 :])
+            yield replace(case, name=name, language=Language(fewer))
+        return
     for text in _smaller_grammars(case.lark_text):
         try:
             yield replace(make_case(text, case.lexer, ()), **_question(case), name=name, lark_text=text)
@@ -159,7 +171,7 @@ def _smaller(case: Case) -> Iterator[Case]:
 
 
 def _question(case: Case) -> dict[str, object]:
-    return {key: getattr(case, key) for key in ("tokens", "eos", "pad", "cells", "gaps", "policy")}
+    return {key: getattr(case, key) for key in ("tokens", "eos", "pad", "mask", "cells", "gaps", "policy")}
 
 
 def _smaller_grammars(text: str) -> Iterator[str]:

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
+
+from cfgdecode.grammar.ir import GrammarIR
 
 ALPHABET = "ab01(,) é€"
 Node = Any
@@ -263,6 +265,48 @@ def random_sentence(rng: Random, grammar: RandomGrammar, size: int = 6) -> str:
 
     expand("start", 0)
     return "".join(pieces)
+
+
+def mangled(rng: Random, ir: GrammarIR) -> GrammarIR:
+    """The grammar with rules that no front end writes: cycles, dead ends, doubles, any order, another scanner."""
+    n, n_terminals = len(ir.nonterminals), len(ir.terminals)
+    rules = list(ir.rules)
+    names = [*ir.nonterminals, "dead_end", "ring"]
+    dead_end, ring = n, n + 1
+
+    def symbol() -> int:
+        return rng.choice([rng.randrange(n), -rng.randrange(n_terminals) - 1] if n_terminals else [rng.randrange(n)])
+
+    for _ in range(rng.randint(1, 3)):
+        extra = rng.choice(("cycle", "dead end", "double", "random", "nullable", "through the ring"))
+        head = rng.randrange(n)
+        if extra == "cycle":
+            rules += [(head, (ring,)), (ring, (head,)), (ring, (ring, ring))]
+        elif extra == "dead end":
+            rules += [(dead_end, (symbol(), dead_end)), (head, (dead_end, symbol())), (dead_end, (dead_end,))]
+        elif extra == "double" and rules:
+            rules.append(rng.choice(rules))
+        elif extra == "random":
+            rules.append((head, tuple(symbol() for _ in range(rng.randint(1, 4)))))
+        elif extra == "nullable":
+            rules.append((head, ()))
+        else:
+            rules += [(head, (ring, symbol(), ring)), (ring, ()), (ring, (symbol(),))]
+    rng.shuffle(rules)
+    scanner = list(ir.scanner)
+    if rng.random() < 0.3:
+        rng.shuffle(scanner)
+    order = list(range(len(names)))
+    rng.shuffle(order)
+    to = {old: new for new, old in enumerate(order)}
+    renumbered = [(to[head], tuple(to[s] if s >= 0 else s for s in body)) for head, body in rules]
+    return replace(
+        ir,
+        nonterminals=tuple(names[old] for old in order),
+        rules=tuple(renumbered),
+        start=to[ir.start],
+        scanner=tuple(scanner),
+    )
 
 
 if __name__ == "__main__":

@@ -147,9 +147,7 @@ class Layers:
 
     def allowed(self, case: Case, position: int) -> set[int]:
         """By definition: each token in turn (one of those with equal bytes)."""
-        choices = {i: piece for i, piece in enumerate(case.tokens) if piece is not None or i in case.eos}
-        if case.pad is not None:
-            choices.setdefault(case.pad, None)
+        choices = {i: piece for i, piece in enumerate(case.tokens) if i != case.mask}
         verdicts: dict[Any, bool] = {}
         for token, piece in choices.items():
             kind = (piece, token in case.eos, token == case.pad)

@@ -16,7 +16,7 @@ from .check import Answer
 class NativeEngine:
     """Compiles each grammar once; keeps the constraints of the latest grammar only."""
 
-    shortest: str | None = None
+    shortest: str | None = "tokens"
     with_allowed: bool = True
     _language: Language | None = None
     _grammar: Any = None
@@ -25,10 +25,10 @@ class NativeEngine:
     def constraint(self, case: Case) -> Any:
         if self._language is not case.language:
             self._language, self._constraints = case.language, {}
-            self._grammar = cd.Grammar.from_lark(case.lark_text, lexer=case.lexer)
-        key = case.tokens, case.eos, case.pad, case.policy
+            self._grammar = cd.Grammar.from_ir(case.ir)
+        key = case.tokens, case.eos, case.pad, case.mask, case.policy
         if key not in self._constraints:
-            vocabulary = cd.Vocabulary.from_tokens(list(case.tokens), eos=list(case.eos), pad=case.pad)
+            vocabulary = cd.Vocabulary.from_tokens(list(case.tokens), eos=list(case.eos), pad=case.pad, mask=case.mask)
             self._constraints[key] = cd.compile(self._grammar, vocabulary, eos_policy=case.policy)
         return self._constraints[key]
 

@@ -7,7 +7,11 @@ nor everything; a failing case is made smaller and printed as Python. Exit statu
 from __future__ import annotations
 
 import argparse
+import re
 import time
+from collections import Counter
+
+from cfgdecode.errors import UnsupportedGrammarError
 
 from .cases import Case, cases
 from .check import Engine, ReferenceEngine, Solution, check_case, shrink, solution_of
@@ -18,6 +22,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.cases = self.completable = self.telling = self.failures = self.skipped = 0
+        self.refused: Counter[str] = Counter()
         self.began = time.perf_counter()
 
     def add(self, case: Case, solution: Solution) -> None:
@@ -30,7 +35,8 @@ class Tally:
         n, seconds = max(1, self.cases), time.perf_counter() - self.began
         return (
             f"{self.cases} cases, {self.completable / n:.1%} completable, {self.telling / n:.1%} with a telling "
-            f"allowed set, {self.failures} failures, {self.skipped} skipped, {n / seconds:.0f} cases/s"
+            f"allowed set, {self.failures} failures, {self.skipped} skipped, {self.refused.total()} refused, "
+            f"{n / seconds:.0f} cases/s"
         )
 
 
@@ -42,7 +48,11 @@ def run(engine: Engine, seed: int, n: int, *, first_group: int = 0, most_failure
         if isinstance(engine, ReferenceEngine) and solution.n_fillings > 300:
             tally.skipped += 1
             continue
-        problems = check_case(case, engine, solution)
+        try:
+            problems = check_case(case, engine, solution)
+        except UnsupportedGrammarError as error:
+            tally.refused[f"{case.lexer}: {re.sub(r'^terminal .*? (uses|contains)', 'a terminal', str(error))}"] += 1
+            continue
         tally.add(case, solution)
         if problems:
             tally.failures += 1
@@ -83,6 +93,8 @@ def main() -> None:
         first_group=options.first_group, most_failures=options.most_failures, every=options.every,
     )  # fmt: skip
     print(tally)
+    for reason, count in tally.refused.most_common():
+        print(f"refused {count}: {reason}")
     raise SystemExit(tally.failures > 0)
 
 

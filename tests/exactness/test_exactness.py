@@ -10,8 +10,9 @@ import pytest
 import cfgdecode
 from cfgdecode import reference
 
+from . import cases as cases_module
 from .brute import Language
-from .cases import cases, group, make_case
+from .cases import cases, group
 from .check import ReferenceEngine, check_case, shrink, solution_of
 from .run import Tally, run
 from .test_reference_against_lark import LEXERS, random_grammar, texts_for
@@ -74,7 +75,7 @@ def test_half_of_the_cases_are_completable_and_many_allowed_sets_tell_something(
 def test_cases_follow_from_the_seed():
     assert [str(case) for case in group(5, 7)] == [str(case) for case in group(5, 7)]
     first = next(iter(cases(5, 1)))
-    assert eval(str(first).rsplit("\n)\n", 1)[0] + "\n)", {"make_case": make_case}).cells == first.cells
+    assert eval(str(first).rsplit("\n)\n", 1)[0] + "\n)", vars(cases_module)).cells == first.cells
 
 
 def test_a_wrong_answer_is_found_and_made_smaller():

@@ -1,7 +1,9 @@
 //! Canvases: cells, the rows of chart sets at their boundaries, verdicts, allowed sets, completions.
 
+mod anything;
 mod constraint;
 mod session;
+mod shortest;
 mod slots;
 mod view;
 #[cfg(test)]

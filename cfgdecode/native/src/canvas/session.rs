@@ -9,9 +9,9 @@
 
 use super::constraint::Constraint;
 use super::slots::{EosPolicy, Slot, text_ends};
-use super::view::{Charts, Choice, Context, View};
+use super::shortest::Layers;
+use super::view::{Charts, Choice, Context, Step, View};
 use crate::intersect::{Chart, SetId, Sources};
-use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -46,19 +46,14 @@ pub struct Session {
     policy: EosPolicy,
     view: View,
     charts: Arc<Mutex<Charts>>,
-    /// One entry per slot: its token, or none for an optional slot left out. Behind the text's end the
-    /// entries are tail tokens.
-    witness: Option<Vec<Vec<TokenId>>>,
+    witness: Option<Witness>,
     verdict: Option<Answer>,
     stats: Stats,
 }
 
-/// A text position found while a witness is put together: what precedes a slot.
-struct Step {
-    config: ConfigId,
-    tokens: Vec<TokenId>,
-    right: SetId,
-}
+/// Per slot its tokens: one, or any number where the slot stands for an interval. Behind the text's end
+/// they are tail tokens.
+pub(super) type Witness = Vec<Vec<TokenId>>;
 
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
@@ -138,8 +133,15 @@ impl Session {
     }
 
     fn decide(&mut self) -> Answer {
-        let found = self.with(|ctx, session| session.find_witness(ctx));
-        match found {
+        if self.has_intervals() {
+            let found = self.with(|ctx, session| session.find_end(ctx).is_some());
+            return match found {
+                Ok(true) => Answer::Completable,
+                Ok(false) => Answer::Dead,
+                Err(limit) => Answer::Undecided(limit),
+            };
+        }
+        match self.with(|ctx, session| session.find_witness(ctx)) {
             Ok(Some(witness)) => {
                 self.witness = Some(witness);
                 Answer::Completable
@@ -149,13 +151,25 @@ impl Session {
         }
     }
 
-    /// A concrete filling, if the canvas is completable: per slot its tokens.
-    pub fn witness(&mut self) -> Result<Option<&Vec<Vec<TokenId>>>, &'static str> {
+    fn has_intervals(&self) -> bool {
+        self.slots.iter().any(|s| matches!(s, Slot::Optional | Slot::Anything))
+    }
+
+    /// A concrete filling with the fewest tokens, if the canvas is completable: per slot its tokens.
+    pub fn witness(&mut self) -> Result<Option<&Witness>, &'static str> {
         match self.verdict() {
-            Answer::Undecided(limit) => Err(limit),
-            Answer::Dead => Ok(None),
-            Answer::Completable => Ok(self.witness.as_ref()),
+            Answer::Undecided(limit) => return Err(limit),
+            Answer::Dead => return Ok(None),
+            Answer::Completable => {}
         }
+        if self.witness.is_none() {
+            let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
+            let start = self.constraint.start;
+            let slots = self.slots.clone();
+            let solved = self.with(|ctx, _| Layers::solve(ctx, start, &slots, &ends))?;
+            self.witness = solved.and_then(|(end, witness)| self.with_tail(end, witness));
+        }
+        Ok(self.witness.as_ref())
     }
 
     /// The allowed tokens of an open slot, sorted, and whether EOS-tail tokens are among them is
@@ -202,32 +216,34 @@ impl Session {
         Ok(result)
     }
 
-    /// Left rows to the right, then a filling put together from the right end.
-    fn find_witness(&mut self, ctx: &mut Context<'_>) -> Option<Vec<Vec<TokenId>>> {
-        let n = self.slots.len();
-        for end in (0..=n).rev() {
-            if self.view.ends_at(end) && self.view.fits_end(ctx, end) {
-                return self.extract(ctx, end);
-            }
-        }
-        None
+    /// The last boundary at which the text can end.
+    fn find_end(&mut self, ctx: &mut Context<'_>) -> Option<usize> {
+        (0..=self.slots.len()).rev().find(|&end| self.view.ends_at(end) && self.view.fits_end(ctx, end))
     }
 
-    fn extract(&mut self, ctx: &mut Context<'_>, end: usize) -> Option<Vec<Vec<TokenId>>> {
-        let n = self.slots.len();
-        let mut witness: Vec<Vec<TokenId>> = vec![Vec::new(); n];
-        for (i, tokens) in witness.iter_mut().enumerate().skip(end) {
-            tokens.push(self.tail_token(i, i == end)?);
-        }
+    /// Left rows to the right, then a filling put together from the right end.
+    fn find_witness(&mut self, ctx: &mut Context<'_>) -> Option<Witness> {
+        let end = self.find_end(ctx)?;
         let row = self.view.left_row(ctx, end).clone();
-        let (config, right) = row.iter().find_map(|&(c, l)| {
-            let r = ctx.end_set(c);
-            ctx.charts.fits(&ctx.constraint.cfg, l, r).then_some((c, r))
+        let mut step = row.iter().find_map(|&(config, l)| {
+            let right = ctx.end_set(config);
+            ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
         })?;
-        let mut step = Step { config, right, tokens: Vec::new() };
+        let mut witness: Witness = vec![Vec::new(); self.slots.len()];
         for i in (0..end).rev() {
-            step = self.step_left(ctx, i, &step)?;
-            witness[i] = std::mem::take(&mut step.tokens);
+            let row = self.view.left_row(ctx, i).clone();
+            step = ctx.step_left(&row, self.view.choice(i), &step)?;
+            witness[i].extend(step.token);
+        }
+        self.with_tail(end, witness)
+    }
+
+    /// Adds the tokens behind the end of the text.
+    fn with_tail(&self, end: usize, mut witness: Witness) -> Option<Witness> {
+        for (i, tokens) in witness.iter_mut().enumerate().skip(end) {
+            if !matches!(self.slots[i], Slot::Optional | Slot::Anything) {
+                tokens.push(self.tail_token(i, i == end)?);
+            }
         }
         Some(witness)
     }
@@ -241,37 +257,6 @@ impl Session {
             _ if self.policy == EosPolicy::Pad => v.pad,
             _ => v.eos.first().copied().or(v.pad),
         }
-    }
-
-    /// A choice for slot i such that what lies left of it fits it and the (concrete) right side.
-    fn step_left(&mut self, ctx: &mut Context<'_>, i: usize, after: &Step) -> Option<Step> {
-        let row = self.view.left_row(ctx, i).clone();
-        match self.slots[i] {
-            Slot::Anything => return step_left_anything(ctx, &row, after),
-            Slot::Optional => {
-                if let Some(&(c, l)) = row.iter().find(|r| r.0 == after.config) {
-                    if ctx.charts.fits(&ctx.constraint.cfg, l, after.right) {
-                        return Some(Step { config: c, right: after.right, tokens: Vec::new() });
-                    }
-                }
-            }
-            _ => {}
-        }
-        let mut memo = FxHashMap::default();
-        let vocabulary = ctx.constraint.vocabulary.clone();
-        for (c, l) in row {
-            let candidates: Vec<(EffectId, TokenId)> = match self.slots[i] {
-                Slot::Token(t) => vec![(ctx.effects.of_token(&vocabulary, c, t), t)],
-                _ => ctx.class_table(c).iter().map(|k| (k.effect, k.tokens[0])).collect(),
-            };
-            for (effect, token) in candidates {
-                let right = ctx.right_of_effect_ending(effect, after.config, after.right, &mut memo);
-                if right != Chart::DEAD && ctx.charts.fits(&ctx.constraint.cfg, l, right) {
-                    return Some(Step { config: c, right, tokens: vec![token] });
-                }
-            }
-        }
-        None
     }
 
     fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize) -> Vec<TokenId> {
@@ -347,11 +332,4 @@ fn general(slot: &Slot) -> Choice {
         Slot::Optional => Choice::Optional(Box::new(Choice::All)),
         Slot::Anything => Choice::Anything,
     }
-}
-
-/// Bytes for an unbounded gap, found by going left one byte at a time until the gap's own left row is
-/// met; breadth first, so the bytes are the fewest for this left row and right side.
-fn step_left_anything(ctx: &mut Context<'_>, row: &[(ConfigId, SetId)], after: &Step) -> Option<Step> {
-    let _ = (ctx, row, after);
-    None
 }

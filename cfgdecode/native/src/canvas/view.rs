@@ -8,9 +8,10 @@
 //! present choices; changing slot i keeps left rows `0..=i` and right rows `i+1..`.
 //! Cost: one row costs (configurations × classes of the slot) look-ups plus the chart sets built.
 
+use super::anything;
 use super::constraint::Constraint;
 use crate::grammar::Cfg;
-use crate::intersect::{Chart, GroupArcs, Meeting, SetId, Sources};
+use crate::intersect::{Chart, Meeting, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, Class, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
@@ -106,7 +107,7 @@ impl Context<'_> {
     }
 
     /// The classes of a slot in configuration `c`; for a few tokens, one class each effect.
-    fn classes(&mut self, choice: &Choice, c: ConfigId) -> SmallVec<[EffectId; 4]> {
+    pub(super) fn classes(&mut self, choice: &Choice, c: ConfigId) -> SmallVec<[EffectId; 4]> {
         let vocabulary = &self.constraint.vocabulary;
         match choice {
             Choice::One(t) => SmallVec::from_slice(&[self.effects.of_token(vocabulary, c, *t)]),
@@ -129,7 +130,7 @@ impl Context<'_> {
     }
 
     /// The right sources of "the text ends in configuration `c`".
-    fn end_sources(&mut self, c: ConfigId, sources: &mut Sources) {
+    pub(super) fn end_sources(&mut self, c: ConfigId, sources: &mut Sources) {
         let lexer = &mut self.effects.lexer;
         if lexer.is_fresh(c) {
             if lexer.can_end(c) {
@@ -181,7 +182,7 @@ impl Context<'_> {
         ends
     }
 
-    fn build_left_row(&mut self, ends: BTreeMap<ConfigId, Sources>) -> LeftRow {
+    pub(super) fn build_left_row(&mut self, ends: BTreeMap<ConfigId, Sources>) -> LeftRow {
         let mut row = LeftRow::with_capacity(ends.len());
         for (c, mut sources) in ends {
             let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
@@ -283,19 +284,10 @@ impl View {
     fn advance(&self, ctx: &mut Context<'_>, i: usize) -> LeftRow {
         let row = &self.left[i];
         if self.choices[i] == Choice::Anything {
-            return advance_anything(ctx, row);
+            return anything::advance(ctx, row);
         }
-        let mut from: Vec<(EffectId, SetId)> = Vec::new();
-        for &(c, set) in row {
-            from.extend(ctx.classes(&self.choices[i], c).into_iter().map(|e| (e, set)));
-        }
-        let mut ends = ctx.advance_effects(from.into_iter());
-        if matches!(self.choices[i], Choice::Optional(_)) {
-            for &(c, set) in row {
-                ends.entry(c).or_default().eps.push(set);
-            }
-        }
-        ctx.build_left_row(ends)
+        let also: &[(ConfigId, SetId)] = if matches!(self.choices[i], Choice::Optional(_)) { row } else { &[] };
+        ctx.advance_row(row, &self.choices[i], also)
     }
 
     /// The right set at (boundary, configuration).
@@ -339,7 +331,7 @@ impl View {
     /// Configurations at boundary j+1 that `configs` at boundary j lead to.
     fn reach(&self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
         if self.choices[j] == Choice::Anything {
-            out.extend(close_configs(ctx, configs));
+            out.extend(anything::close_configs(ctx, configs));
             return;
         }
         if matches!(self.choices[j], Choice::Optional(_)) {
@@ -358,8 +350,10 @@ impl View {
 
     fn make_right(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
         if j < self.len() && self.choices[j] == Choice::Anything {
-            let sets = self.right_anything(ctx, j, configs);
-            self.right[j].of_config.extend(sets);
+            let all = anything::close_configs(ctx, configs);
+            let exits = all.iter().map(|c| self.right[j + 1].of_config.get(c).copied().unwrap_or(Chart::DEAD)).collect();
+            let sets = anything::retreat(ctx, &all, exits, self.ends[j]);
+            self.right[j].of_config.extend(all.into_iter().zip(sets));
             return;
         }
         for &c in configs {
@@ -443,127 +437,6 @@ impl View {
             ctx.charts.fits(&ctx.constraint.cfg, l, r)
         })
     }
-
-    fn right_anything(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) -> Vec<(ConfigId, SetId)> {
-        let all = close_configs(ctx, configs);
-        let graph = ByteGraph::new(ctx, &all);
-        let mut outer: Vec<Sources> = Vec::with_capacity(graph.n_points);
-        for (i, &c) in all.iter().enumerate() {
-            debug_assert_eq!(i, graph.point_of(c));
-            let mut sources = Sources::default();
-            sources.eps.push(self.right[j + 1].of_config.get(&c).copied().unwrap_or(Chart::DEAD));
-            if self.ends[j] {
-                ctx.end_sources(c, &mut sources);
-            }
-            outer.push(sources);
-        }
-        outer.resize(graph.n_points, Sources::default());
-        let arcs = GroupArcs {
-            eps: graph.eps.iter().map(|&(a, b)| (b, a)).collect(),
-            arcs: graph.arcs.iter().map(|&(a, t, b)| (b, t, a)).collect(),
-        };
-        let sets = ctx.charts.right.build_group(&ctx.constraint.cfg, &outer, &arcs);
-        all.iter().enumerate().map(|(i, &c)| (c, sets[i])).collect()
-    }
-}
-
-fn advance_anything(ctx: &mut Context<'_>, row: &LeftRow) -> LeftRow {
-    let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
-    let all = close_configs(ctx, &configs);
-    let graph = ByteGraph::new(ctx, &all);
-    let mut outer: Vec<Sources> = vec![Sources::default(); graph.n_points];
-    for &(c, set) in row {
-        outer[graph.point_of(c)].eps.push(set);
-    }
-    let arcs = GroupArcs { eps: graph.eps.clone(), arcs: graph.arcs.clone() };
-    let sets = ctx.charts.left.build_group(&ctx.constraint.cfg, &outer, &arcs);
-    all.iter().enumerate().map(|(i, &c)| (c, sets[i])).filter(|&(_, s)| s != Chart::DEAD).collect()
-}
-
-/// All configurations that any bytes lead to, sorted; the given ones are among them.
-fn close_configs(ctx: &mut Context<'_>, configs: &[ConfigId]) -> Vec<ConfigId> {
-    let representatives = byte_representatives(ctx);
-    let mut all: Vec<ConfigId> = configs.to_vec();
-    all.sort_unstable();
-    all.dedup();
-    let mut seen: rustc_hash::FxHashSet<ConfigId> = all.iter().copied().collect();
-    let mut at = 0;
-    while at < all.len() {
-        let c = all[at];
-        at += 1;
-        for &byte in &representatives {
-            let mut ends = Vec::new();
-            let effect = ctx.effects.of_bytes(c, &[byte]);
-            ctx.ends_of(effect, &mut ends);
-            all.extend(ends.into_iter().filter(|d| seen.insert(*d)));
-        }
-    }
-    all.sort_unstable();
-    all
-}
-
-fn byte_representatives(ctx: &Context<'_>) -> Vec<u8> {
-    let classes = ctx.effects.lexer.byte_classes();
-    let mut seen = [false; 256];
-    (0..=255u8).filter(|&b| !std::mem::replace(&mut seen[classes[b as usize] as usize], true)).collect()
-}
-
-/// The arcs of single bytes between configurations (points `0..n`, in the order given) and the points
-/// inside a byte (where a lexeme ends before it).
-struct ByteGraph {
-    configs: Vec<ConfigId>,
-    n_points: usize,
-    eps: Vec<(u32, u32)>,
-    arcs: Vec<(u32, u32, u32)>,
-}
-
-impl ByteGraph {
-    fn new(ctx: &mut Context<'_>, configs: &[ConfigId]) -> ByteGraph {
-        let mut graph = ByteGraph { configs: configs.to_vec(), n_points: configs.len(), eps: Vec::new(), arcs: Vec::new() };
-        let mut inner: FxHashMap<EffectId, u32> = FxHashMap::default();
-        for byte in byte_representatives(ctx) {
-            for (from, &c) in configs.iter().enumerate() {
-                let effect = ctx.effects.of_bytes(c, &[byte]);
-                graph.add(ctx, from as u32, effect, &mut inner);
-            }
-        }
-        graph.eps.sort_unstable();
-        graph.eps.dedup();
-        graph.arcs.sort_unstable();
-        graph.arcs.dedup();
-        graph
-    }
-
-    fn point_of(&self, c: ConfigId) -> usize {
-        self.configs.partition_point(|&d| d < c)
-    }
-
-    fn add(&mut self, ctx: &Context<'_>, from: u32, effect: EffectId, inner: &mut FxHashMap<EffectId, u32>) {
-        for &branch in ctx.effects.branches(effect) {
-            match branch {
-                Branch::End(c) => self.eps.push((from, self.point_of(c) as u32)),
-                Branch::Skip(rest) => {
-                    let to = self.point(ctx, rest, inner);
-                    self.eps.push((from, to));
-                }
-                Branch::Emit(t, rest) => {
-                    let to = self.point(ctx, rest, inner);
-                    self.arcs.push((from, t, to));
-                }
-            }
-        }
-    }
-
-    fn point(&mut self, ctx: &Context<'_>, effect: EffectId, inner: &mut FxHashMap<EffectId, u32>) -> u32 {
-        if let Some(&known) = inner.get(&effect) {
-            return known;
-        }
-        let point = self.n_points as u32;
-        self.n_points += 1;
-        inner.insert(effect, point);
-        self.add(ctx, point, effect, inner);
-        point
-    }
 }
 
 impl Context<'_> {
@@ -593,5 +466,35 @@ impl Context<'_> {
         let set = self.charts.right.build(&self.constraint.cfg, &mut sources);
         memo.insert(effect, set);
         set
+    }
+}
+
+/// A choice made while a filling is read off from the right: what then precedes the slot.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) config: ConfigId,
+    pub(super) right: SetId,
+    pub(super) token: Option<TokenId>,
+}
+
+impl Context<'_> {
+    /// A token of `choice` such that some entry of the left row fits it and the (concrete) right side.
+    pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &Step) -> Option<Step> {
+        let mut memo = FxHashMap::default();
+        let vocabulary = self.constraint.vocabulary.clone();
+        for &(config, l) in row {
+            let candidates: Vec<(EffectId, TokenId)> = match choice {
+                Choice::One(t) => vec![(self.effects.of_token(&vocabulary, config, *t), *t)],
+                Choice::Some(tokens) => tokens.iter().map(|&t| (self.effects.of_token(&vocabulary, config, t), t)).collect(),
+                _ => self.class_table(config).iter().map(|k| (k.effect, k.tokens[0])).collect(),
+            };
+            for (effect, token) in candidates {
+                let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
+                if right != Chart::DEAD && self.charts.fits(&self.constraint.cfg, l, right) {
+                    return Some(Step { config, right, token: Some(token) });
+                }
+            }
+        }
+        None
     }
 }

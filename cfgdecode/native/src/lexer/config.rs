@@ -16,10 +16,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ast::{LexerSpec, Mode};
-use super::history::{History, HistoryId};
+use super::history::{HistoryId, UNTOUCHED};
 use super::keywords::{self, Keywords, KeywordsId};
 use super::nfa::{FAIL, Inst, Pc, Program};
-use super::scanner::{ALWAYS, CondId, EMPTY, HoldsId, ListId, NEVER, Scanner};
+use super::scanner::{ALWAYS, CondId, EMPTY, Holds, ListId, NEVER, Scanner};
 use super::{ConfigId, LexerError, LexerLimits, TerminalId, charset};
 
 /// The configuration without a future.
@@ -35,6 +35,8 @@ struct Config {
     keywords: KeywordsId,
     cond: CondId,
     history: HistoryId,
+    /// History of the lexeme by itself; only kept where prefixes of lexemes are matched.
+    own_history: HistoryId,
 }
 
 /// What was computed about a configuration; [`UNKNOWN`] where nothing was.
@@ -57,13 +59,13 @@ enum Future {
 pub struct Lexer {
     mode: Mode,
     scanner: Scanner,
-    history: History,
     keywords: Keywords,
     starts: Vec<Pc>,
-    start_lists: FxHashMap<HoldsId, ListId>,
+    start_lists: FxHashMap<Holds, ListId>,
     names: Vec<String>,
     /// Terminals that end at every accept.
     ends_anywhere: Vec<bool>,
+    has_prefixes: bool,
     limits: LexerLimits,
     configs: Vec<Config>,
     known: Vec<Known>,
@@ -89,10 +91,14 @@ impl Lexer {
         for &id in &spec.ignore {
             ends_anywhere[id as usize] = false;
         }
-        for (&ends_anywhere, terminal) in ends_anywhere.iter().zip(&spec.terminals) {
-            if ends_anywhere && terminal.node.sees_outside(0) {
-                let construct = "look-around beyond the lexeme in the dynamic_complete lexer";
-                return Err(LexerError::Unsupported { terminal: terminal.name.clone(), construct });
+        // What looks around itself must be matched in the lexeme's prefixes as well, after all lexemes.
+        let n_terminals = spec.terminals.len() as TerminalId;
+        let mut has_prefixes = false;
+        for (id, terminal) in spec.terminals.iter().enumerate() {
+            if ends_anywhere[id] && terminal.node.sees_outside(0) {
+                (ends_anywhere[id], has_prefixes) = (false, true);
+                let id = id as TerminalId;
+                starts.push(program.add(id, terminal, n_terminals + id, false, limits.nfa_states)?);
             }
         }
         let mut keyword_starts = Vec::new();
@@ -106,10 +112,12 @@ impl Lexer {
                 of_terminal.entry(*terminal).or_default().extend_from_slice(keywords);
             }
         }
-        let (class_of, bytes) = byte_classes(&program);
-        let mut scanner = Scanner::new(program, spec.mode == Mode::Basic, class_of, bytes, limits.dfa_states);
-        let history = History::new(&mut scanner, limits.dfa_states);
-        let keywords = Keywords::new(&mut scanner, &keyword_starts, of_terminal, history.holds(history.at_start));
+        let classes = byte_classes(&program);
+        let one_group = spec.mode == Mode::Basic;
+        let mut scanner = Scanner::new(program, one_group, n_terminals, classes, limits.dfa_states);
+        let at_start = scanner.history.at_start;
+        let holds = scanner.history.holds(at_start);
+        let keywords = Keywords::new(&mut scanner, &keyword_starts, of_terminal, holds);
         let mut lexer = Lexer {
             mode: spec.mode,
             scanner,
@@ -118,6 +126,7 @@ impl Lexer {
             start_lists: FxHashMap::default(),
             names: spec.terminals.into_iter().map(|terminal| terminal.name).collect(),
             ends_anywhere,
+            has_prefixes,
             limits,
             configs: Vec::new(),
             known: Vec::new(),
@@ -125,10 +134,9 @@ impl Lexer {
             rows: Vec::new(),
             cuts: Vec::new(),
             overflowed: None,
-            history,
         };
-        lexer.push(Config { list: EMPTY, keywords: keywords::NONE, cond: NEVER, history: lexer.history.at_start });
-        lexer.push(Config { list: EMPTY, keywords: keywords::NONE, cond: ALWAYS, history: lexer.history.at_start });
+        lexer.push(fresh(NEVER, at_start));
+        lexer.push(fresh(ALWAYS, at_start));
         Ok(lexer)
     }
 
@@ -181,7 +189,7 @@ impl Lexer {
     pub fn memory_bytes(&self) -> usize {
         let configs = self.configs.capacity() * (size_of::<Config>() + size_of::<Known>()) + self.ids.capacity() * 24;
         let tables = self.rows.capacity() * 4 + self.cuts.capacity() * 8;
-        self.scanner.memory_bytes() + self.history.memory_bytes() + self.keywords.memory_bytes() + configs + tables
+        self.scanner.memory_bytes() + self.keywords.memory_bytes() + configs + tables
     }
 
     /// Bytes of one class behave alike in every configuration.
@@ -195,7 +203,7 @@ impl Lexer {
 
     /// The configuration in words, for people.
     pub fn describe(&self, config: ConfigId) -> String {
-        let Some(&Config { list, keywords, cond, history }) = self.configs.get(config.0 as usize) else {
+        let Some(&Config { list, keywords, cond, history, .. }) = self.configs.get(config.0 as usize) else {
             return "no such configuration".to_owned();
         };
         if config == DEAD {
@@ -204,7 +212,7 @@ impl Lexer {
         let mut text = if list == EMPTY { "fresh".to_owned() } else { "in a lexeme:".to_owned() };
         for &thread in self.scanner.lists.get(list) {
             let owner = self.scanner.program.owners[thread.pc as usize];
-            let name = self.names.get(owner as usize).map_or("?", |name| name);
+            let name = self.names.get(owner as usize % self.names.len()).map_or("?", |name| name);
             text += &format!(" {name}@{}", self.scanner.show_thread(thread));
         }
         if keywords != keywords::NONE {
@@ -213,7 +221,7 @@ impl Lexer {
         if cond != ALWAYS {
             text += &format!(", next: {}", self.scanner.show_cond(cond));
         }
-        if history != super::history::UNTOUCHED {
+        if history != UNTOUCHED {
             text += &format!(", history {history}");
         }
         text
@@ -234,7 +242,7 @@ impl Lexer {
         if self.configs.len() >= self.limits.configs.saturating_add(2) || self.rows.len() >= UNKNOWN as usize - 512 {
             self.overflowed = self.overflowed.or(Some("configs"));
         }
-        if self.scanner.is_full || self.history.is_full || self.keywords.n_states() > self.limits.dfa_states.saturating_add(2) {
+        if self.scanner.is_full || self.keywords.n_states() > self.limits.dfa_states.saturating_add(2) {
             self.overflowed = self.overflowed.or(Some("dfa_states"));
         }
         if self.overflowed.is_some() {
@@ -264,27 +272,32 @@ impl Lexer {
     }
 
     fn next(&mut self, config: Config, class: u8) -> ConfigId {
-        let (list, keywords) = if config.list == EMPTY {
-            (self.start_list(config.history), self.keywords.start)
-        } else {
-            (config.list, config.keywords)
-        };
-        let history = self.history.step(&mut self.scanner, config.history, class);
-        let holds = self.history.holds(history);
-        let cond = self.scanner.step_cond(config.cond, class, holds);
+        let history = self.scanner.step_history(config.history, class);
+        let cond = self.scanner.step_cond(config.cond, class, self.scanner.history.holds(history));
         if cond == NEVER {
             return DEAD;
         }
+        let (list, keywords, own_history) = if config.list == EMPTY {
+            (self.start_list(config.history), self.keywords.start, self.scanner.history.at_start)
+        } else {
+            (config.list, config.keywords, config.own_history)
+        };
+        let own_history = if self.has_prefixes { self.scanner.step_history(own_history, class) } else { UNTOUCHED };
+        let holds = self.holds(history, own_history);
         let list = self.scanner.step_list(list, class, holds);
         if list == EMPTY {
             return DEAD;
         }
         let keywords = self.keywords.step(&mut self.scanner, keywords, class);
-        self.intern(Config { list, keywords, cond, history })
+        self.intern(Config { list, keywords, cond, history, own_history })
+    }
+
+    fn holds(&self, history: HistoryId, own_history: HistoryId) -> Holds {
+        Holds { text: self.scanner.history.holds(history), lexeme: self.scanner.history.holds(own_history) }
     }
 
     fn start_list(&mut self, history: HistoryId) -> ListId {
-        let holds = self.history.holds(history);
+        let holds = self.holds(history, self.scanner.history.at_start);
         if let Some(&list) = self.start_lists.get(&holds) {
             return list;
         }
@@ -306,16 +319,20 @@ impl Lexer {
         let mut cuts: Vec<(TerminalId, ConfigId)> = Vec::new();
         for accept in self.scanner.accepts(config.list) {
             let anywhere = self.ends_anywhere[accept.terminal as usize];
-            let cond = if anywhere { accept.own_cond } else { accept.cond };
+            let cond = match accept.is_prefix {
+                true => self.scanner.in_some_prefix(config.list, accept, config.own_history),
+                false if anywhere => accept.own_cond,
+                false => accept.cond,
+            };
             let cond = self.scanner.both(config.cond, cond);
             if cond == NEVER {
                 continue;
             }
             let history = match cond {
-                ALWAYS => self.history.forget_local(&mut self.scanner, config.history),
+                ALWAYS => self.scanner.forget_local(config.history),
                 _ => config.history,
             };
-            let fresh = self.intern(Config { list: EMPTY, keywords: keywords::NONE, cond, history });
+            let fresh = self.intern(fresh(cond, history));
             let terminal = match self.mode {
                 Mode::Basic => self.keywords.retype(&self.scanner, config.keywords, accept.terminal),
                 Mode::Dynamic | Mode::DynamicComplete => accept.terminal,
@@ -381,6 +398,10 @@ impl Lexer {
         }
         false
     }
+}
+
+fn fresh(cond: CondId, history: HistoryId) -> Config {
+    Config { list: EMPTY, keywords: keywords::NONE, cond, history, own_history: UNTOUCHED }
 }
 
 fn check_ids(spec: &LexerSpec) -> Result<(), LexerError> {

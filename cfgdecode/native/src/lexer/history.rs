@@ -11,6 +11,7 @@
 use rustc_hash::FxHashMap;
 
 use super::intern::Interner;
+use super::nfa::Program;
 use super::scanner::{ALWAYS, HoldsId, Scanner, Thread};
 
 pub(super) type HistoryId = u32;
@@ -20,108 +21,112 @@ const SEPARATOR: Thread = Thread { pc: 0, sub: 0, cond: ALWAYS };
 
 #[derive(Clone, Debug)]
 pub(super) struct History {
-    states: Interner<Thread>,
+    pub(super) states: Interner<Thread>,
     holds: Vec<HoldsId>,
     steps: FxHashMap<(HistoryId, u8), HistoryId>,
     forgotten: FxHashMap<HistoryId, HistoryId>,
     /// History at position 0.
     pub(super) at_start: HistoryId,
     is_trivial: bool,
-    limit: usize,
-    pub(super) is_full: bool,
 }
 
 impl History {
-    pub(super) fn new(scanner: &mut Scanner, limit: usize) -> History {
-        let mut history = History {
+    pub(super) fn new(program: &Program) -> History {
+        History {
             states: Interner::new(),
             holds: Vec::new(),
             steps: FxHashMap::default(),
             forgotten: FxHashMap::default(),
             at_start: UNTOUCHED,
-            is_trivial: scanner.program.behinds.is_empty() && !scanner.program.uses_start,
-            limit,
-            is_full: false,
-        };
-        history.state(scanner, &[], None, false);
-        if scanner.program.uses_start {
-            history.at_start = history.state(scanner, &[], None, true);
+            is_trivial: program.behinds.is_empty() && !program.uses_start,
         }
-        history
     }
 
     pub(super) fn holds(&self, history: HistoryId) -> HoldsId {
         self.holds[history as usize]
     }
 
-    pub(super) fn step(&mut self, scanner: &mut Scanner, history: HistoryId, class: u8) -> HistoryId {
-        if self.is_trivial {
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.states.memory_bytes() + self.holds.capacity() * 4 + (self.steps.capacity() + self.forgotten.capacity()) * 16
+    }
+}
+
+impl Scanner {
+    pub(super) fn begin_history(&mut self) {
+        self.history_of(&[], None, false);
+        if self.program.uses_start {
+            self.history.at_start = self.history_of(&[], None, true);
+        }
+    }
+
+    pub(super) fn step_history(&mut self, history: HistoryId, class: u8) -> HistoryId {
+        if self.history.is_trivial {
             return UNTOUCHED;
         }
-        if let Some(&next) = self.steps.get(&(history, class)) {
+        if let Some(&next) = self.history.steps.get(&(history, class)) {
             return next;
         }
-        let threads = self.states.get(history).to_vec();
-        let byte = scanner.bytes[usize::from(class)];
-        let next = self.state(scanner, &threads, Some(byte), false);
-        self.steps.insert((history, class), next);
+        let threads = self.history.states.get(history).to_vec();
+        let byte = self.bytes[usize::from(class)];
+        let next = self.history_of(&threads, Some(byte), false);
+        self.history.steps.insert((history, class), next);
         next
     }
 
     /// The history without what only look-behinds inside the lexeme just ended wanted to know.
-    pub(super) fn forget_local(&mut self, scanner: &mut Scanner, history: HistoryId) -> HistoryId {
-        if self.is_trivial || history == self.at_start {
+    pub(super) fn forget_local(&mut self, history: HistoryId) -> HistoryId {
+        if self.history.is_trivial || history == self.history.at_start {
             return history;
         }
-        if let Some(&next) = self.forgotten.get(&history) {
+        if let Some(&next) = self.history.forgotten.get(&history) {
             return next;
         }
-        let blank = self.states.get(UNTOUCHED).to_vec();
-        let full = self.states.get(history).to_vec();
+        let blank = self.history.states.get(UNTOUCHED);
+        let full = self.history.states.get(history);
         let parts = full.split(|t| *t == SEPARATOR).zip(blank.split(|t| *t == SEPARATOR));
         let mut kept = Vec::new();
-        for (behind, (mine, untouched)) in scanner.program.behinds.iter().zip(parts) {
+        for (behind, (mine, untouched)) in self.program.behinds.iter().zip(parts) {
             kept.extend_from_slice(if behind.is_local { untouched } else { mine });
             kept.push(SEPARATOR);
         }
-        let next = self.number(scanner, &kept, false);
-        self.forgotten.insert(history, next);
+        let next = self.number_history(&kept, false);
+        self.history.forgotten.insert(history, next);
         next
     }
 
     /// The history after `threads` read `byte` (or that of no text, if there is no byte).
-    fn state(&mut self, scanner: &mut Scanner, threads: &[Thread], byte: Option<u8>, is_start: bool) -> HistoryId {
-        let starts: Vec<u32> = scanner.program.behinds.iter().map(|behind| behind.start).collect();
+    fn history_of(&mut self, threads: &[Thread], byte: Option<u8>, is_start: bool) -> HistoryId {
+        let starts: Vec<u32> = self.program.behinds.iter().map(|behind| behind.start).collect();
         let mut parts = threads.split(|t| *t == SEPARATOR);
         let mut words = vec![0u64; starts.len() / 64 + 1];
         words[0] = u64::from(is_start);
         let mut all = Vec::new();
         for (i, &start) in starts.iter().enumerate() {
             // The look-behinds nested in this one are known by now.
-            let holds = scanner.intern_holds(&words);
+            let holds = self.intern_holds(&words);
             let mut mine = Vec::new();
             if let Some(byte) = byte {
                 for &thread in parts.next().unwrap_or(&[]) {
-                    scanner.step_plain(thread, byte, holds, &mut mine);
+                    self.step_plain(thread, byte, holds, &mut mine);
                 }
             }
-            scanner.close_plain(start, holds, &mut mine);
+            self.close_plain(start, holds, &mut mine);
             mine.sort_unstable();
             mine.dedup();
-            if mine.iter().any(|&t| scanner.is_match(t).is_some()) {
+            if mine.iter().any(|&t| self.is_match(t).is_some()) {
                 words[(i + 1) / 64] |= 1 << ((i + 1) % 64);
             }
             all.append(&mut mine);
             all.push(SEPARATOR);
         }
-        self.number(scanner, &all, is_start)
+        self.number_history(&all, is_start)
     }
 
     /// The history with these threads. A match among the threads says that its look-behind holds.
-    fn number(&mut self, scanner: &mut Scanner, threads: &[Thread], is_start: bool) -> HistoryId {
-        let mut words = vec![0u64; scanner.program.behinds.len() / 64 + 1];
+    fn number_history(&mut self, threads: &[Thread], is_start: bool) -> HistoryId {
+        let mut words = vec![0u64; self.program.behinds.len() / 64 + 1];
         for &thread in threads {
-            if let Some(index) = scanner.is_match(thread) {
+            if let Some(index) = self.is_match(thread) {
                 let bit = index as usize + 1;
                 words[bit / 64] |= 1 << (bit % 64);
             }
@@ -131,15 +136,12 @@ impl History {
         if is_start {
             key.push(SEPARATOR);
         }
-        let id = self.states.intern(&key);
-        if id as usize == self.holds.len() {
-            self.holds.push(scanner.intern_holds(&words));
+        let id = self.history.states.intern(&key);
+        if id as usize == self.history.holds.len() {
+            let holds = self.intern_holds(&words);
+            self.history.holds.push(holds);
+            self.check_limits();
         }
-        self.is_full |= self.states.len() > self.limit.saturating_add(2);
         id
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.states.memory_bytes() + self.holds.capacity() * 4 + (self.steps.capacity() + self.forgotten.capacity()) * 16
     }
 }

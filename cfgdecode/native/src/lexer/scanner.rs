@@ -24,6 +24,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use super::history::{History, HistoryId};
 use super::intern::Interner;
 use super::nfa::{FAIL, Inst, Pc, Program};
 use super::{TerminalId, charset};
@@ -41,6 +42,8 @@ pub(super) const ALWAYS: CondId = 0;
 pub(super) const NEVER: CondId = u32::MAX;
 /// In looks all `Match`es are alike.
 const MATCHED: Pc = u32::MAX;
+/// In looks: a [`Prefix`], whose number is `sub`.
+const PREFIX: Pc = u32::MAX - 1;
 /// `sub` of a match that was reached before the present position.
 const PAST: u32 = 1;
 const CELLS_PER_STATE: usize = 32;
@@ -54,6 +57,27 @@ pub(super) struct Thread {
     pub(super) cond: CondId,
 }
 
+/// Both kinds of assertions: in the whole text, and in the lexeme by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Holds {
+    pub(super) text: HoldsId,
+    pub(super) lexeme: HoldsId,
+}
+
+/// "Some prefix of the lexeme, no shorter than what was read, has its match where we have guessed, and the
+/// lexeme is longer": what `dynamic_complete` asks if a terminal looks around itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Prefix {
+    /// To hold where the prefix ends.
+    cond: CondId,
+    /// The lexeme's own list.
+    list: ListId,
+    /// The prefix is matched without the text before it.
+    history: HistoryId,
+    /// Bytes until the present character ends; a prefix consists of whole characters.
+    n_tails: u32,
+}
+
 /// One way in which the lexeme may end here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accept {
@@ -61,23 +85,29 @@ pub(super) struct Accept {
     pub(super) cond: CondId,
     /// The same without "no longer match is preferred".
     pub(super) own_cond: CondId,
+    /// The match is one in a prefix of the lexeme.
+    pub(super) is_prefix: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     pub(super) program: Program,
+    pub(super) history: History,
     /// In [`super::Mode::Basic`] all terminals are one group.
     one_group: bool,
+    /// Owners from here on match prefixes for the terminal that is this much less.
+    first_prefix: u32,
     pub(super) class_of: [u8; 256],
     /// A byte of each class.
     pub(super) bytes: Vec<u8>,
     pub(super) lists: Interner<Thread>,
+    prefixes: Interner<u32>,
     looks: Interner<Thread>,
     /// `[negative look, positive looks...]`.
     conds: Interner<u32>,
     /// Bit sets, as words.
     holds: Interner<u64>,
-    list_steps: FxHashMap<(ListId, u8, HoldsId), ListId>,
+    list_steps: FxHashMap<(ListId, u8, Holds), ListId>,
     look_steps: FxHashMap<(LookId, u8, HoldsId), LookId>,
     cond_steps: FxHashMap<(CondId, u8, HoldsId), CondId>,
     look_starts: FxHashMap<(Pc, HoldsId), LookId>,
@@ -102,12 +132,21 @@ enum Advance {
 }
 
 impl Scanner {
-    pub(super) fn new(program: Program, one_group: bool, class_of: [u8; 256], bytes: Vec<u8>, dfa_states: usize) -> Scanner {
+    pub(super) fn new(
+        program: Program,
+        one_group: bool,
+        first_prefix: u32,
+        (class_of, bytes): ([u8; 256], Vec<u8>),
+        dfa_states: usize,
+    ) -> Scanner {
         let mut scanner = Scanner {
+            history: History::new(&program),
             program,
             one_group,
+            first_prefix,
             class_of,
             bytes,
+            prefixes: Interner::new(),
             lists: Interner::new(),
             looks: Interner::new(),
             conds: Interner::new(),
@@ -123,6 +162,7 @@ impl Scanner {
         scanner.looks.intern(&[]);
         scanner.looks.intern(&[Thread { pc: MATCHED, sub: 0, cond: ALWAYS }]);
         scanner.conds.intern(&[LOOK_FALSE]);
+        scanner.begin_history();
         scanner
     }
 
@@ -135,8 +175,8 @@ impl Scanner {
     }
 
     /// Remembers that a limit was hit; whatever is computed from then on may be wrong.
-    fn check_limits(&mut self) {
-        let n = self.lists.len() + self.looks.len() + self.conds.len();
+    pub(super) fn check_limits(&mut self) {
+        let n = self.lists.len() + self.looks.len() + self.conds.len() + self.prefixes.len() + self.history.states.len();
         let cells = self.lists.n_cells() + self.looks.n_cells() + self.conds.n_cells() / 3;
         if n > self.dfa_states.saturating_add(8) || cells > self.dfa_states.saturating_mul(CELLS_PER_STATE).saturating_add(1 << 20) {
             self.is_full = true;
@@ -145,6 +185,10 @@ impl Scanner {
 
     fn group_of(&self, pc: Pc) -> u32 {
         if self.one_group { 0 } else { self.program.owners[pc as usize] }
+    }
+
+    fn is_prefix_group(&self, group: u32) -> bool {
+        !self.one_group && group >= self.first_prefix
     }
 
     pub(super) fn is_match(&self, thread: Thread) -> Option<TerminalId> {
@@ -252,12 +296,13 @@ impl Scanner {
     // --- lists -------------------------------------------------------------------------------------
 
     /// The list before the first byte of a lexeme. A match of length zero is no match.
-    pub(super) fn start_list(&mut self, starts: &[Pc], holds: HoldsId) -> ListId {
+    pub(super) fn start_list(&mut self, starts: &[Pc], holds: Holds) -> ListId {
         // Not ordered: a match of length zero must not end the group.
         let mut frontier = Frontier::default();
         for &pc in starts {
             if pc != FAIL {
-                self.close(pc, ALWAYS, holds, &mut frontier);
+                let is_prefix = self.is_prefix_group(self.group_of(pc));
+                self.close(pc, ALWAYS, if is_prefix { holds.lexeme } else { holds.text }, &mut frontier);
             }
         }
         frontier.threads.retain(|t| !matches!(self.program.insts[t.pc as usize], Inst::Match { .. }));
@@ -266,7 +311,7 @@ impl Scanner {
     }
 
     /// The list after one more byte; `holds` is about the position behind it.
-    pub(super) fn step_list(&mut self, list: ListId, class: u8, holds: HoldsId) -> ListId {
+    pub(super) fn step_list(&mut self, list: ListId, class: u8, holds: Holds) -> ListId {
         if let Some(&next) = self.list_steps.get(&(list, class, holds)) {
             return next;
         }
@@ -287,6 +332,7 @@ impl Scanner {
             if matches!(advance, Advance::Dies) {
                 continue;
             }
+            let holds = if self.is_prefix_group(group) { holds.lexeme } else { holds.text };
             let cond = self.step_cond(thread.cond, class, holds);
             if cond == NEVER {
                 continue;
@@ -308,6 +354,7 @@ impl Scanner {
             }
         }
         self.drop_idle(&mut frontier.threads);
+        self.drop_idle_prefixes(&mut frontier.threads);
         let next = self.lists.intern(&frontier.threads);
         self.list_steps.insert((list, class, holds), next);
         self.check_limits();
@@ -339,6 +386,19 @@ impl Scanner {
         *threads = kept;
     }
 
+    /// Drops the matches in prefixes of lexemes that cannot be any more.
+    fn drop_idle_prefixes(&self, threads: &mut Vec<Thread>) {
+        let groups: Vec<u32> = threads.iter().map(|t| self.group_of(t.pc)).collect();
+        if groups.last().is_some_and(|&group| self.is_prefix_group(group)) {
+            let mut i = 0;
+            threads.retain(|_| {
+                i += 1;
+                let group = groups[i - 1];
+                !self.is_prefix_group(group) || groups.contains(&(group - self.first_prefix))
+            });
+        }
+    }
+
     /// The ways in which the lexeme may end in this list's position, in the order of the list.
     pub(super) fn accepts(&mut self, list: ListId) -> Vec<Accept> {
         let mut accepts = Vec::new();
@@ -357,12 +417,76 @@ impl Scanner {
                 let look = self.look(rivals);
                 let cond = self.with_look(thread.cond, look, true);
                 if cond != NEVER {
-                    accepts.push(Accept { terminal, cond, own_cond: thread.cond });
+                    let is_prefix = group.is_some_and(|group| self.is_prefix_group(group));
+                    accepts.push(Accept { terminal, cond, own_cond: thread.cond, is_prefix });
                 }
             }
             before.push(thread);
         }
         accepts
+    }
+
+    // --- prefixes of lexemes ----------------------------------------------------------------------------
+
+    /// The condition that a match in a prefix, which ends here if `cond` holds where the prefix ends, is that
+    /// of some prefix of the lexeme. `history` is that of the lexeme by itself.
+    pub(super) fn in_some_prefix(&mut self, list: ListId, accept: Accept, history: HistoryId) -> CondId {
+        let mine = |t: &&Thread| self.group_of(t.pc) == accept.terminal;
+        let threads: Vec<Thread> = self.lists.get(list).iter().filter(mine).copied().collect();
+        let list = self.lists.intern(&threads);
+        let mut found = Vec::new();
+        self.end_prefix_or_go_on(Prefix { cond: accept.cond, list, history, n_tails: 0 }, &mut found);
+        let look = self.look(found);
+        self.with_look(ALWAYS, look, false)
+    }
+
+    fn end_prefix_or_go_on(&mut self, prefix: Prefix, found: &mut Vec<Thread>) {
+        if prefix.n_tails == 0 && self.holds_at_end(prefix.cond) {
+            self.ends_later(prefix.list, found);
+            if prefix.cond == ALWAYS {
+                // A longer prefix would only ask for a longer lexeme.
+                return;
+            }
+        }
+        let sub = self.prefixes.intern(&[prefix.cond, prefix.list, prefix.history, prefix.n_tails]);
+        found.push(Thread { pc: PREFIX, sub, cond: ALWAYS });
+    }
+
+    /// Threads that say "the preferred match of the list ends, but not here".
+    fn ends_later(&mut self, list: ListId, found: &mut Vec<Thread>) {
+        let mut rivals = Vec::new();
+        for i in 0..self.lists.get(list).len() {
+            let thread = self.lists.get(list)[i];
+            if self.is_match(thread).is_some() {
+                rivals.push(thread);
+                continue;
+            }
+            let look = self.look(rivals.clone());
+            let cond = self.with_look(thread.cond, look, true);
+            if cond != NEVER {
+                found.push(Thread { cond, ..thread });
+            }
+        }
+    }
+
+    fn step_prefix(&mut self, prefix: u32, class: u8, text: HoldsId, found: &mut Vec<Thread>) {
+        let &[cond, list, history, n_tails] = self.prefixes.get(prefix) else { return };
+        let history = self.step_history(history, class);
+        let lexeme = self.history.holds(history);
+        let cond = self.step_cond(cond, class, lexeme);
+        let list = self.step_list(list, class, Holds { text, lexeme });
+        if cond == NEVER || list == EMPTY {
+            return;
+        }
+        // The list lives, so the byte is part of an encoding; bytes of a class begin equally long ones.
+        let n_tails = match self.bytes[usize::from(class)] {
+            0..0x80 => 0,
+            0x80..0xC0 => n_tails.saturating_sub(1),
+            0xC0..0xE0 => 1,
+            0xE0..0xF0 => 2,
+            0xF0..=0xFF => 3,
+        };
+        self.end_prefix_or_go_on(Prefix { cond, list, history, n_tails }, found);
     }
 
     // --- looks -------------------------------------------------------------------------------------
@@ -381,7 +505,7 @@ impl Scanner {
     /// The look that holds iff one of the threads matches.
     fn look(&mut self, mut threads: Vec<Thread>) -> LookId {
         for thread in &mut threads {
-            if thread.pc != MATCHED && self.is_match(*thread).is_some() {
+            if thread.pc < PREFIX && self.is_match(*thread).is_some() {
                 (thread.pc, thread.sub) = (MATCHED, 0);
             }
         }
@@ -450,6 +574,10 @@ impl Scanner {
         let mut frontier = Frontier::default();
         for i in 0..self.looks.get(look).len() {
             let thread = self.looks.get(look)[i];
+            if thread.pc == PREFIX {
+                self.step_prefix(thread.sub, class, holds, &mut frontier.threads);
+                continue;
+            }
             let advance = if thread.pc == MATCHED { Advance::Stays(0) } else { self.advance(thread, byte) };
             if matches!(advance, Advance::Dies) {
                 continue;
@@ -636,8 +764,9 @@ impl Scanner {
     // --- reports -----------------------------------------------------------------------------------
 
     pub(super) fn memory_bytes(&self) -> usize {
+        let states = self.history.memory_bytes() + self.prefixes.memory_bytes();
         let memo = (self.list_steps.capacity() + self.look_steps.capacity() + self.cond_steps.capacity()) * 20;
-        let states = self.lists.memory_bytes() + self.looks.memory_bytes() + self.conds.memory_bytes();
+        let states = states + self.lists.memory_bytes() + self.looks.memory_bytes() + self.conds.memory_bytes();
         self.program.memory_bytes() + memo + states + self.holds.memory_bytes()
     }
 
@@ -660,7 +789,11 @@ impl Scanner {
     }
 
     pub(super) fn show_thread(&self, thread: Thread) -> String {
-        let place = if thread.pc == MATCHED { "match".to_owned() } else { format!("{}.{}", thread.pc, thread.sub) };
+        let place = match thread.pc {
+            MATCHED => "match".to_owned(),
+            PREFIX => format!("prefix {}", thread.sub),
+            pc => format!("{pc}.{}", thread.sub),
+        };
         match thread.cond {
             ALWAYS => place,
             cond => format!("{place} if ({})", self.show_cond(cond)),

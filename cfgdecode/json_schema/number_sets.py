@@ -6,12 +6,13 @@ A number set is a nested tuple: `("all",)`, `("none",)`, `("integer", strict)`, 
 Spellings. `("all",)` and `("integer", ...)` alone take every RFC 8259 spelling (for integers: every one that is an integer
 by its form, `1.0` and `1e3` included unless `strict`, draft 4's reading). Any other set takes the *plain* spellings
 `-?int(.digits)?` and the *scientific* ones `-?d(.digits)?e[+-]?digits` with one non-zero digit in front, which is what JSON
-writers print; a multiple takes plain ones only, a bounded integer scientific ones without decimals. Other exponent forms (`0.001e3`, `10e-1`) of a bounded number are refused:
+writers print. Fewer: multiples, and integers with two bounds below 1e16, only plain ones; integers with one bound plain
+ones and `d e digits`; single values the scientific one from 1e16 and below 1e-4 only. Other exponent forms (`0.001e3`, `10e-1`) of a bounded number are refused:
 counting digits against an exponent is not regular.
 
 A terminal for a number has no closing quote, and Python's `re` prefers the first alternative to the longest, so nodes are
-built from the minimal DFA with "go on" always before "stop"; where that form would be too large, state elimination gives
-the node and a look-ahead `(?![-+.0-9Ee])` makes it take the whole number.
+built from the minimal DFA with "go on" always before "stop" (`_Ordered`). Where that form would be too large, `number_node`
+raises `TooLarge` and the grammar gets a rule per state of `number_dfa`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 from cfgdecode.json_schema.automaton import (
     EMPTY,
+    NOTHING,
     Dfa,
     Node,
     Ranges,
@@ -33,7 +35,6 @@ from cfgdecode.json_schema.automaton import (
     determinize,
     optional,
     star,
-    to_node,
 )
 
 NumberSet = tuple[Any, ...]
@@ -65,8 +66,6 @@ STRICT_INTEGER_NODE: Node = cat(_MINUS, _INT)
 _BOUNDED_INTEGER: Node = cat(_MINUS, alt(cat(_INT, _ZEROS), cat(_ONE_TO_NINE, _UP)))
 _PLAIN: Node = cat(_MINUS, _INT, _FRACTION)
 _SCIENTIFIC: Node = cat(_MINUS, _ONE_TO_NINE, _FRACTION, _E, _SIGN, _DIGITS)
-_NUMBER_CHARACTER: Ranges = ((0x2B, 0x2B), (0x2D, 0x2E), (0x30, 0x39), (0x45, 0x45), (0x65, 0x65))
-GUARD: Node = ("look", True, True, ("set", _NUMBER_CHARACTER))
 
 
 def both(a: NumberSet, b: NumberSet) -> NumberSet:
@@ -169,7 +168,7 @@ def is_empty(a: NumberSet) -> bool:
     if a[0] in ("none", "points"):
         return a[0] == "none" or not a[1]
     try:
-        return _dfa(a).is_empty()
+        return number_dfa(a).is_empty()
     except TooLarge:
         return False
 
@@ -183,19 +182,7 @@ def number_node(a: NumberSet) -> Node:
         return STRICT_INTEGER_NODE if a[1] else INTEGER_NODE
     if a[0] == "points" and len(a[1]) > 64:
         return _many_points(a[1])
-    dfa = _dfa(a)
-    spelt: dict[Ranges, Node] = {}
-
-    def spell(ranges: Ranges) -> Node:
-        if ranges not in spelt:
-            single = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
-            spelt[ranges] = ("lit", chr(ranges[0][0])) if single else ("set", ranges)
-        return spelt[ranges]
-
-    try:
-        return _ordered(dfa, spell)
-    except TooLarge:
-        return cat(to_node(dfa, spell), GUARD)
+    return _Ordered(number_dfa(a)).node()
 
 
 def _many_points(points: tuple[Fraction, ...]) -> Node:
@@ -224,46 +211,82 @@ def _decimal(value: Fraction) -> tuple[str, int]:
     return str(value.numerator), scale
 
 
-def _ordered(dfa: Dfa, spell: Any, *, max_size: int = 3000) -> Node:
-    """The DFA unrolled into a tree, "go on" before "stop"; only self-loops are allowed."""
-    size = 0
-    path: set[int] = set()
-    done: dict[int, tuple[Node, int]] = {}
+class _Ordered:
+    """A DFA as a node that tries longer matches first.
 
-    def visit(state: int) -> tuple[Node, int]:
-        nonlocal size
-        if state in done:
-            size += done[state][1]
-            if size > max_size:
-                raise TooLarge
-            return done[state]
-        before = size
-        path.add(state)
-        loop: Node = EMPTY
-        parts = []
-        for ranges, target in dfa.arcs[state]:
-            size += 1
-            if target == state:
-                loop = star(spell(ranges))
-            elif target in path or size > max_size:
-                raise TooLarge
-            else:
-                parts.append(cat(spell(ranges), visit(target)[0]))
-        path.discard(state)
-        tail = alt(*parts) if parts else EMPTY
-        done[state] = (cat(loop, optional(tail) if dfa.final[state] else tail), size - before)
-        return done[state]
+    From a state: as many returns to it as possible, then an arc (their first characters are disjoint), and to stop
+    only if none leads to a match. As the automaton is deterministic, a later return or arc never is on a shorter
+    match. States already on the way are barred, so the node is a tree; `TooLarge` when it outgrows `max_size`.
+    """
 
-    if dfa.is_empty():
-        return ("set", ())
-    return visit(0)[0]
+    def __init__(self, dfa: Dfa, max_size: int = 3_000) -> None:
+        self._dfa, self._left = dfa, max_size
+        self._tails: dict[tuple[int, frozenset[int]], tuple[Node, int]] = {}
+
+    def node(self) -> Node:
+        """The whole language."""
+        return NOTHING if self._dfa.is_empty() else self._tail(0, frozenset())
+
+    def _pay(self, price: int) -> None:
+        self._left -= price
+        if self._left < 0:
+            raise TooLarge
+
+    def _tail(self, state: int, barred: frozenset[int]) -> Node:
+        """From `state` to an accepting state, around `barred`."""
+        key = (state, barred & self._reach(state))
+        if key in self._tails:
+            node, price = self._tails[key]
+            self._pay(price)
+            return node
+        before = self._left
+        loop = star(self._back(state, state, barred))
+        barred |= {state}
+        arcs = [(ranges, t) for ranges, t in self._dfa.arcs[state] if t not in barred]
+        self._pay(len(arcs) + 1)
+        rest = alt(*(cat(_character(ranges), self._tail(t, barred)) for ranges, t in arcs))
+        last = optional(rest) if self._dfa.final[state] else rest
+        out = NOTHING if last == NOTHING else cat(loop, last)
+        self._tails[key] = (out, before - self._left)
+        return out
+
+    def _back(self, state: int, goal: int, barred: frozenset[int]) -> Node:
+        """From `state` by one arc or more to `goal`, around `barred`, past `goal` only at the end."""
+        out = []
+        for ranges, t in self._dfa.arcs[state]:
+            self._pay(1)
+            if t == goal:
+                out.append(_character(ranges))
+            elif t not in barred and goal in self._reach(t):
+                inner = barred | {goal, state}
+                loop = star(self._back(t, t, inner))
+                out.append(cat(_character(ranges), loop, self._back(t, goal, barred | {t})))
+        return alt(*out)
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019 - lives as long as the conversion
+    def _reach(self, state: int) -> frozenset[int]:
+        seen, todo = {state}, [state]
+        while todo:
+            for _, t in self._dfa.arcs[todo.pop()]:
+                if t not in seen:
+                    seen.add(t)
+                    todo.append(t)
+        return frozenset(seen)
+
+
+@functools.lru_cache(maxsize=1024)
+def _character(ranges: Ranges) -> Node:
+    single = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
+    return ("lit", chr(ranges[0][0])) if single else ("set", ranges)
 
 
 @functools.lru_cache(maxsize=4096)
-def _dfa(a: NumberSet) -> Dfa:
+def number_dfa(a: NumberSet) -> Dfa:
+    """The minimal DFA over the texts of the members; raises `TooLarge`."""
     atoms: list[Any] = []
     where: dict[NumberSet, int] = {}
-    plain_only = _negates_spelling(a, False)
+    plain_only = _negates(a, False, ("integer", "multiple")) or _small_integers(a)
+    negated_point = _negates(a, False, ("points",))
     atoms.append(RegexAtom(_PLAIN if plain_only else alt(_PLAIN, _SCIENTIFIC)))
 
     def collect(part: NumberSet) -> None:
@@ -275,7 +298,7 @@ def _dfa(a: NumberSet) -> Dfa:
             collect(part[1])
         elif part not in where and tag not in ("all", "none"):
             where[part] = len(atoms)
-            atoms.append(_atom(part))
+            atoms.append(_atom(part, not plain_only, negated_point))
 
     def holds(part: NumberSet, flags: Any) -> bool:
         tag = part[0]
@@ -293,25 +316,51 @@ def _dfa(a: NumberSet) -> Dfa:
     return determinize(atoms, lambda flags: flags[0] and holds(a, flags), n_must=1, max_states=20_000)
 
 
-def _negates_spelling(a: NumberSet, negated: bool) -> bool:
-    """Is there a negation over a set whose scientific spellings are not all known?"""
+def _negates(a: NumberSet, negated: bool, tags: tuple[str, ...]) -> bool:
+    """Is one of `tags` under a negation?"""
     if a[0] in ("and", "or"):
-        return any(_negates_spelling(part, negated) for part in a[1])
+        return any(_negates(part, negated, tags) for part in a[1])
     if a[0] == "not":
-        return _negates_spelling(a[1], True)
-    return negated and a[0] in ("integer", "multiple")
+        return _negates(a[1], True, tags)
+    return negated and a[0] in tags
 
 
-def _atom(part: NumberSet) -> Any:
+def _small_integers(a: NumberSet) -> bool:
+    """Integers, or multiples, between two bounds below 10**16, where no writer uses the scientific form."""
+    if a[0] != "and" or not any(part[0] in ("integer", "multiple") for part in a[1]):
+        return False
+    bounds = [bound for part in a[1] if part[0] == "range" for bound in (part[1], part[3])]
+    return bool(bounds) and all(bound is not None and abs(bound) < 10**16 for bound in bounds)
+
+
+def _point(value: Fraction, every: bool) -> Node:
+    """The texts of one number; in scientific form only where writers use it, or `every` one."""
+    text = decimal_text(value)
+    plain = cat(("lit", text), star(("lit", "0")) if "." in text else _ZEROS)
+    if value == 0:
+        return cat(_MINUS, plain)
+    digits, scale = _decimal(abs(value))
+    lead = digits.lstrip("0")
+    power = len(lead) - 1 - scale
+    if -5 < power < 16 and not every:
+        return plain
+    lead = lead.rstrip("0")
+    mantissa = cat(("lit", lead[0] + "." + lead[1:]), star(("lit", "0"))) if lead[1:] else cat(("lit", lead), _ZEROS)
+    sign: Node = ("lit", "-") if power < 0 else _SIGN if power == 0 else optional(("lit", "+"))
+    minus: Node = ("lit", "-") if value < 0 else EMPTY
+    return alt(plain, cat(minus, mantissa, _E, sign, star(("lit", "0")), ("lit", str(abs(power)))))
+
+
+def _atom(part: NumberSet, scientific: bool, every: bool) -> Any:
     tag = part[0]
     if tag == "integer":
         return RegexAtom(STRICT_INTEGER_NODE if part[1] else _BOUNDED_INTEGER)
     if tag == "multiple":
         return MultipleAtom(part[1])
     if tag == "points":
-        return RangeAtom(part[1])
+        return RegexAtom(alt(*(_point(p, every) for p in part[1])))
     _, low, low_open, high, high_open = part
-    return RangeAtom(tuple(b for b in (low, high) if b is not None), low, low_open, high, high_open)
+    return RangeAtom(low, low_open, high, high_open, scientific=scientific)
 
 
 class _NumberAtom:
@@ -361,11 +410,12 @@ class _Versus:
     """Compares the magnitude being read with a bound >= 0; a state is (plain, mantissa, exponent).
 
     plain: ("i", digits read, sign so far) before the point, ("f", decimals read, sign) after it;
-    mantissa: (digits read, sign) against the bound's leading digits, for the scientific form;
+    mantissa: (digits read, sign) against the bound's leading digits, None once the scientific form is ruled out;
     exponent: None, or (sign, value capped) behind the `e`. Signs are -1, 0, 1 as in cmp(read, bound).
     """
 
-    def __init__(self, bound: Fraction) -> None:
+    def __init__(self, bound: Fraction, *, scientific: bool) -> None:
+        self._scientific = scientific
         digits, scale = _decimal(bound)
         whole = digits.rjust(scale + 1, "0")
         self._int, self._frac = whole[: len(whole) - scale], whole[len(whole) - scale :] if scale else ""
@@ -375,19 +425,21 @@ class _Versus:
         self._cap = abs(self._exp) + 1
 
     def start(self) -> Any:
-        return ("i", 0, 0), (0, 0), None
+        return ("i", 0, 0), (0, 0) if self._scientific else None, None
 
     def step(self, state: Any, char: str) -> Any:
         plain, mantissa, exponent = state
         if char in "eE":
-            return None, mantissa, (1, 0)
+            return None if mantissa is None else (None, mantissa, (1, 0))
         if exponent is not None:
             if char in "+-":
                 return None, mantissa, (-1 if char == "-" else 1, 0)
             return None, mantissa, (exponent[0], min(exponent[1] * 10 + int(char), self._cap))
         if char == ".":
             return ("f", 0, self._whole(plain)), mantissa, None
-        return self._digit(plain, char), self._lead_digit(mantissa, char), None
+        if mantissa is not None and not (plain[0] == "i" and (plain[1] or char == "0")):
+            return self._digit(plain, char), self._lead_digit(mantissa, char), None
+        return self._digit(plain, char), None, None
 
     def _digit(self, plain: Any, char: str) -> Any:
         phase, n, sign = plain
@@ -396,14 +448,15 @@ class _Versus:
             sign = (char > want[n]) - (char < want[n])
         elif sign == 0 and phase == "f" and char > "0":
             sign = 1
-        return (phase, min(n + 1, len(want) + (phase == "i")), sign)
+        n = min(n + 1, len(want) + (phase == "i"))
+        return (phase, 0 if phase == "f" and sign else n, 0 if phase == "i" and n > len(want) else sign)
 
     def _lead_digit(self, mantissa: tuple[int, int], char: str) -> tuple[int, int]:
         n, sign = mantissa
         if sign == 0:
             want = self._lead[n] if n < len(self._lead) else "0"
             sign = (char > want) - (char < want)
-        return (min(n + 1, len(self._lead)), sign)
+        return (0 if sign else min(n + 1, len(self._lead)), sign)
 
     def _whole(self, plain: Any) -> int:
         _, n, sign = plain
@@ -425,20 +478,14 @@ class _Versus:
 
 
 class RangeAtom(_NumberAtom):
-    """Numbers between two bounds, or equal to one of some points; assumes a well-formed number."""
+    """Numbers between two bounds; assumes a well-formed number."""
 
     def __init__(
-        self,
-        points: tuple[Fraction, ...],
-        low: Fraction | None = None,
-        low_open: bool = False,
-        high: Fraction | None = None,
-        high_open: bool = False,
+        self, low: Fraction | None, low_open: bool, high: Fraction | None, high_open: bool, *, scientific: bool
     ) -> None:
-        self._points = points
-        self._range = (low, low_open, high, high_open) if low is not None or high is not None else None
-        self._magnitudes = tuple(dict.fromkeys(abs(p) for p in points))
-        self._versus = tuple(_Versus(m) for m in self._magnitudes)
+        self._range = (low, low_open, high, high_open)
+        self._magnitudes = tuple(dict.fromkeys(abs(p) for p in (low, high) if p is not None))
+        self._versus = tuple(_Versus(m, scientific=scientific) for m in self._magnitudes)
 
     def start(self) -> Any:
         return (False, *(v.start() for v in self._versus))
@@ -452,15 +499,14 @@ class RangeAtom(_NumberAtom):
             return (True, *parts)
         if char in "+-" and any(p[2] is None for p in parts):
             return None
-        return (minus, *(v.step(p, char) for p, v in zip(parts, self._versus, strict=True)))
+        parts = [v.step(p, char) for p, v in zip(parts, self._versus, strict=True)]
+        return None if None in parts else (minus, *parts)
 
     def accepts(self, state: Any) -> bool:
         minus, *parts = state
         if any(p[0] == ("i", 0, 0) for p in parts):
             return False
         cmp_of = dict(zip(self._magnitudes, (v.verdict(p) for p, v in zip(parts, self._versus, strict=True)), strict=True))
-        if self._range is None:
-            return any(self._compare(point, minus, cmp_of) == 0 for point in self._points)
         low, low_open, high, high_open = self._range
         if low is not None and self._compare(low, minus, cmp_of) < (1 if low_open else 0):
             return False

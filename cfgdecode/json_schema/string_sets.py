@@ -5,9 +5,9 @@ A string set is a nested tuple: `("all",)`, `("none",)`, `("texts", texts)` (fin
 `("not", part)`. Membership, emptiness and the node are exact; length counts code points.
 
 The node (`string_node`) includes both quotes. One condition becomes a node directly; several are joined in a product
-DFA over decoded characters, which goes back to a node by state elimination. Where that would grow over
-`max_states` / `max_size`, and for the exclusion of a finite set, the node carries look-aheads that end in the closing
-quote (`"(?!(?:a|b)")...`), so that they never look past their own terminal.
+DFA over decoded characters, which goes back to a node by state elimination; the complement of a finite set is spelt out
+along its trie. Where that would be too large, the node carries look-aheads that end in the closing quote
+(`"(?!(?:a|b)")...`), so that they never look past their own terminal.
 """
 
 from __future__ import annotations
@@ -31,14 +31,17 @@ from cfgdecode.json_schema.automaton import (
     to_node,
 )
 from cfgdecode.json_schema.ecma_regex import Branch, anchored, lengths
-from cfgdecode.json_schema.spelling import FREE_TEXT, Speller, trie
+from cfgdecode.json_schema.spelling import FREE_TEXT, Speller, other_than, trie
 
 StringSet = tuple[Any, ...]
 ALL: StringSet = ("all",)
 NONE: StringSet = ("none",)
 QUOTE: Node = ("lit", '"')
-MAX_STATES = 1_500
-MAX_SIZE = 4_000
+MAX_STATES = 600
+MAX_SIZE = 3_000
+MAX_TRIE = 1_000  # characters of a finite set whose complement is spelt out
+MAX_DEPTH = 100  # length of its longest member
+COUNTED = 12  # length bounds up to this are counted in the product automaton, others by look-ahead
 
 
 def texts(members: tuple[str, ...]) -> StringSet:
@@ -126,11 +129,37 @@ def both(a: StringSet, b: StringSet) -> StringSet:
         merged = length(max(p[1] for p in lengths_), most)
         rest = tuple(p for p in parts if p[0] != "length")
         return functools.reduce(both, rest, merged) if merged[0] != "length" else _and((*rest, merged))
+    if lengths_:
+        fitted = [_fit(part, lengths_[0]) for part in parts]
+        kept = tuple(part for part, _ in fitted if part != ALL and part != lengths_[0])
+        if NONE in kept:
+            return NONE
+        if any(settled for _, settled in fitted):
+            return functools.reduce(both, kept, ALL)
     excluded = [p for p in parts if p[0] == "not" and p[1][0] == "texts"]
     if len(excluded) > 1:
         rest = tuple(p for p in parts if p not in excluded)
         return _and((*rest, negation(texts(tuple(t for p in excluded for t in p[1][1])))))
     return _and(parts)
+
+
+def _fit(part: StringSet, bound: StringSet) -> tuple[StringSet, bool]:
+    """`part` with a length bound worked in, and whether that settles the bound."""
+    _, least, most = bound
+    if part[0] != "match":
+        return part, False
+    low, high = lengths(part[1])
+    if low >= least and (most is None or (high is not None and high <= most)):
+        return part, True
+    if (most is not None and low > most) or (high is not None and high < least):
+        return NONE, True
+    node = part[1]
+    if node[0] == "set":
+        node = ("rep", 1, 1, True, node)
+    if node[0] == "rep" and node[4][0] == "set":
+        top = node[2] if most is None else most if node[2] is None else min(most, node[2])
+        return ("match", ("rep", max(least, node[1]), top, True, node[4])), True
+    return part, False
 
 
 def _and(parts: tuple[StringSet, ...]) -> StringSet:
@@ -259,7 +288,11 @@ def string_node(a: StringSet, speller: Speller) -> Node:
     excluded = tuple(t for p in parts if p[0] == "not" and p[1][0] == "texts" for t in p[1][1])
     kept = [p for p in parts if not (p[0] == "not" and p[1][0] == "texts")]
     looks: list[Node] = []
-    if excluded:
+    if excluded and not kept and max(map(len, excluded)) <= MAX_DEPTH and sum(map(len, excluded)) <= MAX_TRIE:
+        return cat(QUOTE, other_than(excluded, speller), QUOTE)
+    if excluded and kept and sum(map(len, excluded)) <= MAX_TRIE:
+        kept.append(negation(texts(excluded)))
+    elif excluded:
         looks.append(("look", True, True, cat(trie(excluded, speller), QUOTE)))
     return cat(QUOTE, *_conjunction(kept, looks, speller), QUOTE)
 
@@ -273,6 +306,8 @@ def _conjunction(parts: list[StringSet], looks: list[Node], speller: Speller) ->
         if simple is not None:
             return [*looks, simple]
     try:
+        if any(p[0] == "length" and max(p[1], p[2] or 0) > COUNTED for p in parts):
+            raise TooLarge
         dfa = string_dfa(_and(tuple(parts)))
         return [*looks, to_node(dfa, speller.one_of, max_size=MAX_SIZE)]
     except TooLarge:

@@ -1,0 +1,114 @@
+//! A shortest filling: left rows layered by the number of tokens used in open cells.
+//!
+//! Layer u holds, for every boundary, what can be read up to it with exactly u tokens in open cells,
+//! optional cells and unbounded gaps together. Layers are made one after the other, so the first layer
+//! in which the text can end gives the minimum; the filling is then read off from the right end.
+//!
+//! Cost: (minimum + 1) × boundaries rows. Exact for any number of gaps.
+
+use super::session::Witness;
+use super::slots::Slot;
+use super::view::{Choice, Context, LeftRow, Step};
+use crate::intersect::{Chart, Sources};
+use crate::lexer::ConfigId;
+use std::collections::BTreeMap;
+
+pub(super) struct Layers<'a> {
+    slots: &'a [Slot],
+    ends: &'a [bool],
+    /// `rows[u][boundary]`.
+    rows: Vec<Vec<LeftRow>>,
+}
+
+impl<'a> Layers<'a> {
+    /// The fewest tokens, for a canvas that is known to be completable; `None` if a limit ended the search.
+    pub(super) fn solve(ctx: &mut Context<'_>, start: ConfigId, slots: &'a [Slot], ends: &'a [bool]) -> Option<(usize, Witness)> {
+        let mut layers = Layers { slots, ends, rows: Vec::new() };
+        loop {
+            let layer = layers.next_layer(ctx, start);
+            layers.rows.push(layer);
+            if ctx.stop() {
+                return None;
+            }
+            let u = layers.rows.len() - 1;
+            for end in (0..=slots.len()).rev() {
+                if layers.ends[end] && layers.rows[u].get(end).is_some_and(|row| !row.is_empty()) {
+                    if let Some(witness) = layers.read_off(ctx, u, end) {
+                        return Some((end, witness));
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_layer(&self, ctx: &mut Context<'_>, start: ConfigId) -> Vec<LeftRow> {
+        let u = self.rows.len();
+        let mut layer: Vec<LeftRow> = vec![if u == 0 { vec![(start, Chart::ROOT)] } else { LeftRow::new() }];
+        for (i, slot) in self.slots.iter().enumerate() {
+            if ctx.stop() {
+                break;
+            }
+            let same = layer[i].clone();
+            let fewer = |at: usize| u.checked_sub(1).map_or(&[][..], |v| &self.rows[v][at][..]);
+            let row = match slot {
+                Slot::Token(t) => ctx.advance_row(&same, &Choice::One(*t), &[]),
+                Slot::Open => ctx.advance_row(fewer(i), &Choice::All, &[]),
+                Slot::Optional => ctx.advance_row(fewer(i), &Choice::All, &same),
+                Slot::Anything => ctx.advance_row(fewer(i + 1), &Choice::All, &same),
+            };
+            layer.push(row);
+        }
+        layer
+    }
+
+    fn read_off(&self, ctx: &mut Context<'_>, u: usize, end: usize) -> Option<Witness> {
+        let mut step = self.rows[u][end].iter().find_map(|&(config, l)| {
+            let right = ctx.end_set(config);
+            ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
+        })?;
+        let mut witness: Witness = vec![Vec::new(); self.slots.len()];
+        let mut u = u;
+        for i in (0..end).rev() {
+            loop {
+                let stays = matches!(self.slots[i], Slot::Optional | Slot::Anything);
+                if stays && ctx.row_fits(&self.rows[u][i], step.config, step.right) {
+                    break;
+                }
+                let (row, choice) = match self.slots[i] {
+                    Slot::Token(t) => (&self.rows[u][i], Choice::One(t)),
+                    Slot::Anything => (&self.rows[u.checked_sub(1)?][i + 1], Choice::All),
+                    _ => (&self.rows[u.checked_sub(1)?][i], Choice::All),
+                };
+                step = ctx.step_left(row, &choice, &step)?;
+                witness[i].extend(step.token);
+                if !matches!(self.slots[i], Slot::Token(_)) {
+                    u -= 1;
+                }
+                if self.slots[i] != Slot::Anything {
+                    break;
+                }
+            }
+            witness[i].reverse();
+        }
+        Some(witness)
+    }
+}
+
+impl Context<'_> {
+    /// The left row behind one slot with this choice; `also` joins it as it is.
+    pub(super) fn advance_row(&mut self, row: &[(ConfigId, u32)], choice: &Choice, also: &[(ConfigId, u32)]) -> LeftRow {
+        let mut from = Vec::new();
+        for &(c, set) in row {
+            from.extend(self.classes(choice, c).into_iter().map(|e| (e, set)));
+        }
+        let mut ends: BTreeMap<ConfigId, Sources> = self.advance_effects(from.into_iter());
+        for &(c, set) in also {
+            ends.entry(c).or_default().eps.push(set);
+        }
+        self.build_left_row(ends)
+    }
+
+    fn row_fits(&mut self, row: &[(ConfigId, u32)], config: ConfigId, right: u32) -> bool {
+        row.iter().filter(|r| r.0 == config).any(|&(_, l)| self.charts.fits(&self.constraint.cfg, l, right))
+    }
+}
