@@ -130,13 +130,16 @@ def _native_vocabulary(vocabulary: Vocabulary) -> _native.Vocabulary:
     if len(data) >= 1 << 32:
         raise VocabularyError(f"the tokens have {len(data)} bytes in all; the limit is {(1 << 32) - 1}")
     return _native.Vocabulary(
-        data, offsets.tolist(), special.tolist(), list(vocabulary.eos), vocabulary.pad, vocabulary.n_logits
+        data, offsets.tolist(), special.tolist(), list(vocabulary.eos), vocabulary.pad, vocabulary.mask, vocabulary.n_logits
     )
 
 
 def native_constraint(ir: GrammarIR, vocabulary: _native.Vocabulary, limits: Limits) -> _native.Constraint:
     """The native constraint of an IR."""
     terminals, ignore = _split_double_roles(ir)
+    retyped = {s for _, strings in ir.keywords for s in strings}
+    if ir.lexer == "basic":  # Lark decides what is ignored before it retypes keywords.
+        ignore = tuple(t for t in ignore if t not in retyped)
     if not ir.nonterminals:
         raise GrammarError("a grammar needs at least one rule")
     return _native.Constraint(
@@ -147,7 +150,7 @@ def native_constraint(ir: GrammarIR, vocabulary: _native.Vocabulary, limits: Lim
         ir.start,
         list(ignore),
         list(ir.scanner),
-        [(t, list(strings)) for t, strings in ir.keywords],
+        [(t, list(strings)) for t, strings in ir.keywords if t not in ignore],
         vocabulary,
         astuple(limits),
     )

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .constraint import Constraint, Limits, compile
-from .grammar.ir import GrammarIR, Rule, Terminal, reachable, show_node
+from .grammar.ir import GrammarIR, Node, Rule, Terminal, reachable, show_node
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ class LexemeGrammar:
         canvas = self._constraint(part).canvas(list(terminals), [False] * len(terminals))
         return None if canvas.verdict().name == "UNDECIDED" else canvas.is_completable()
 
-    def after(self, terminals: Sequence[int]) -> list[int]:
-        """The terminals that may follow this prefix."""
-        canvas = self._constraint("prefix").canvas([*terminals, 0], [False] * len(terminals) + [True])
+    def after(self, terminals: Sequence[int], part: Part = "prefix") -> list[int]:
+        """The terminals that may follow these within such a part of a text."""
+        canvas = self._constraint(part).canvas([*terminals, 0], [False] * len(terminals) + [True])
         return [int(t) for t in canvas.allowed(len(terminals)).ids()]
 
     def between(self, before: Sequence[int], after: Sequence[int]) -> list[int]:
@@ -117,6 +117,59 @@ def scanner(grammar: Grammar) -> Scanner:
 def lexeme_grammar(grammar: Grammar, limits: Limits | None = None) -> LexemeGrammar:
     """The lexeme grammar of a grammar."""
     return LexemeGrammar(grammar.ir, limits)
+
+
+def certain_lexemes(grammar: Grammar, text: str, lexemes: Sequence[Lexeme]) -> list[Lexeme]:
+    """Those lexemes at the start of `text` that stay the same whatever follows the text."""
+    may_go_on = _open_ended(grammar)
+    for i, lexeme in enumerate(lexemes):
+        if may_go_on.fullmatch(text, lexeme.start):
+            return list(lexemes[:i])
+    return list(lexemes)
+
+
+@lru_cache(maxsize=8)
+def _open_ended(grammar: Grammar) -> re.Pattern[str]:
+    """What may be the beginning of a longer lexeme."""
+    terminals = grammar.ir.terminals
+    prefixes = (show_node(prefix_pattern(terminals[t].pattern)) for t in grammar.ir.scanner)
+    return re.compile("|".join(f"(?:{prefix})" for prefix in prefixes) or "(?!)")
+
+
+def prefix_pattern(node: Node) -> Node:
+    """A pattern that matches every prefix of what `node` matches (looks are taken to hold)."""
+    match node:
+        case ("lit", text):
+            return ("alt", tuple(("lit", text[:i]) for i in range(len(text), 0, -1)) + (("cat", ()),))
+        case ("set", _):
+            return ("rep", 0, 1, True, node)
+        case ("cat", parts):
+            if not parts:
+                return node
+            first, rest = parts[0], ("cat", tuple(parts[1:]))
+            return ("alt", (("cat", (first, prefix_pattern(rest))), prefix_pattern(first)))
+        case ("alt", branches):
+            return ("alt", (*map(prefix_pattern, branches), ("cat", ())))
+        case ("rep", _, high, _, body):
+            return ("cat", (("rep", 0, high, True, body), prefix_pattern(body)))
+    return ("cat", ())
+
+
+def shortest_lexeme(node: Node) -> str:
+    """A shortest text that `node` matches if its looks hold; "" if it matches none."""
+    match node:
+        case ("lit", text):
+            return str(text)
+        case ("set", ranges):
+            pretty = (c for c in "a0 \n" if any(low <= ord(c) <= high for low, high in ranges))
+            return next(pretty, chr(ranges[0][0]) if ranges else "")
+        case ("cat", parts):
+            return "".join(map(shortest_lexeme, parts))
+        case ("alt", branches):
+            return min(map(shortest_lexeme, branches), key=len, default="")
+        case ("rep", low, _, _, body):
+            return shortest_lexeme(body) * int(low)
+    return ""
 
 
 def lexeme_ir(ir: GrammarIR, part: Part = "whole") -> GrammarIR:

@@ -241,7 +241,7 @@ impl Session {
     /// Adds the tokens behind the end of the text.
     fn with_tail(&self, end: usize, mut witness: Witness) -> Option<Witness> {
         for (i, tokens) in witness.iter_mut().enumerate().skip(end) {
-            if !matches!(self.slots[i], Slot::Optional | Slot::Anything) {
+            if i == end || !matches!(self.slots[i], Slot::Optional | Slot::Anything) {
                 tokens.push(self.tail_token(i, i == end)?);
             }
         }
@@ -286,7 +286,7 @@ impl Session {
         if (0..i).any(|j| self.view.ends_at(j) && self.view.fits_end(ctx, j)) {
             match self.policy.tail_tokens(&vocabulary) {
                 Some(tokens) => allowed.extend(tokens),
-                None => allowed.extend(0..vocabulary.n_logits.min(vocabulary.len() as u32)),
+                None => allowed.extend((0..vocabulary.len() as u32).filter(|&t| vocabulary.mask != Some(t))),
             }
         }
     }

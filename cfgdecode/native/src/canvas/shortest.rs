@@ -15,30 +15,35 @@ use std::collections::BTreeMap;
 
 pub(super) struct Layers<'a> {
     slots: &'a [Slot],
-    ends: &'a [bool],
     /// `rows[u][boundary]`.
     rows: Vec<Vec<LeftRow>>,
 }
 
 impl<'a> Layers<'a> {
     /// The fewest tokens, for a canvas that is known to be completable; `None` if a limit ended the search.
-    pub(super) fn solve(ctx: &mut Context<'_>, start: ConfigId, slots: &'a [Slot], ends: &'a [bool]) -> Option<(usize, Witness)> {
-        let mut layers = Layers { slots, ends, rows: Vec::new() };
+    pub(super) fn solve(ctx: &mut Context<'_>, start: ConfigId, slots: &'a [Slot], ends: &[bool]) -> Option<(usize, Witness)> {
+        let mut layers = Layers { slots, rows: Vec::new() };
         loop {
             let layer = layers.next_layer(ctx, start);
             layers.rows.push(layer);
             if ctx.stop() {
                 return None;
             }
-            let u = layers.rows.len() - 1;
-            for end in (0..=slots.len()).rev() {
-                if layers.ends[end] && layers.rows[u].get(end).is_some_and(|row| !row.is_empty()) {
-                    if let Some(witness) = layers.read_off(ctx, u, end) {
-                        return Some((end, witness));
-                    }
+            let total = layers.rows.len() - 1;
+            for end in (0..=slots.len()).rev().filter(|&end| ends[end]) {
+                let Some(u) = total.checked_sub(layers.tail_cost(end)) else { continue };
+                if let Some(witness) = layers.read_off(ctx, u, end) {
+                    return Some((end, witness));
                 }
             }
         }
+    }
+
+    /// Tokens behind a text that ends at this boundary: its EOS, and one for each open cell.
+    fn tail_cost(&self, end: usize) -> usize {
+        let tail = &self.slots[end..];
+        let open = tail.iter().filter(|s| **s == Slot::Open).count();
+        open + usize::from(matches!(tail.first(), Some(Slot::Optional | Slot::Anything)))
     }
 
     fn next_layer(&self, ctx: &mut Context<'_>, start: ConfigId) -> Vec<LeftRow> {

@@ -56,8 +56,7 @@ impl EosPolicy {
         match slot {
             _ if self == EosPolicy::Never => false,
             Slot::Token(t) => vocabulary.is_eos(t),
-            Slot::Open => !vocabulary.eos.is_empty(),
-            Slot::Optional | Slot::Anything => false,
+            Slot::Open | Slot::Optional | Slot::Anything => !vocabulary.eos.is_empty(),
         }
     }
 }

@@ -118,6 +118,33 @@ impl Program {
         Ok(entry)
     }
 
+    /// For each instruction one that reads the same and then matches just as surely, the first of its kind;
+    /// itself if a match behind it is not sure. Only for the question whether some prefix matches.
+    pub(super) fn alike(&self) -> Vec<Pc> {
+        let n = self.insts.len();
+        let (mut alike, mut matches): (Vec<Pc>, Vec<bool>) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let mut first_set = None;
+        let mut first_lit: FxHashMap<(u32, u32), Pc> = FxHashMap::default();
+        for (pc, inst) in self.insts.iter().enumerate() {
+            // Targets further on are bodies of loops, which lead back here before they lead to a match.
+            let surely = |pc: Pc| matches.get(pc as usize).copied().unwrap_or(false);
+            let pc = pc as Pc;
+            alike.push(match *inst {
+                // How much of a set is read says the thread itself.
+                Inst::Set { next, .. } if surely(next) => *first_set.get_or_insert(pc),
+                Inst::Lit { at, len, next } if surely(next) => *first_lit.entry((at, len)).or_insert(pc),
+                _ => pc,
+            });
+            matches.push(match *inst {
+                Inst::Match { .. } => true,
+                Inst::Split { first, second } => surely(first) || surely(second),
+                Inst::Until { body, exit, .. } => surely(body) || surely(exit),
+                _ => false,
+            });
+        }
+        alike
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         self.insts.len() * (size_of::<Inst>() + 4) + self.bytes.len() + self.sets.n_states() * 64
     }

@@ -95,6 +95,8 @@ pub(super) struct Scanner {
     pub(super) history: History,
     /// In [`super::Mode::Basic`] all terminals are one group.
     one_group: bool,
+    /// What stands for an instruction in looks.
+    alike: Vec<Pc>,
     /// Owners from here on match prefixes for the terminal that is this much less.
     first_prefix: u32,
     pub(super) class_of: [u8; 256],
@@ -141,6 +143,7 @@ impl Scanner {
     ) -> Scanner {
         let mut scanner = Scanner {
             history: History::new(&program),
+            alike: program.alike(),
             program,
             one_group,
             first_prefix,
@@ -505,8 +508,13 @@ impl Scanner {
     /// The look that holds iff one of the threads matches.
     fn look(&mut self, mut threads: Vec<Thread>) -> LookId {
         for thread in &mut threads {
-            if thread.pc < PREFIX && self.is_match(*thread).is_some() {
+            if thread.pc >= PREFIX {
+                continue;
+            }
+            if self.is_match(*thread).is_some() {
                 (thread.pc, thread.sub) = (MATCHED, 0);
+            } else {
+                thread.pc = self.alike[thread.pc as usize];
             }
         }
         // Within one place the weakest condition, ALWAYS, comes first.
@@ -523,6 +531,12 @@ impl Scanner {
         });
         if threads.last().is_some_and(|t| t.pc == MATCHED && t.cond == ALWAYS) {
             return LOOK_TRUE;
+        }
+        let first = threads.partition_point(|t| t.pc < MATCHED);
+        let matched: SmallVec<[CondId; 4]> = threads[first..].iter().map(|t| t.cond).collect();
+        if !matched.is_empty() {
+            // Whatever needs more than a match needs is of no use beside it.
+            threads.retain(|t| !matched.iter().any(|&c| (t.pc != MATCHED || t.cond != c) && self.implies(t.cond, c)));
         }
         self.check_limits();
         self.looks.intern(&threads)
@@ -614,6 +628,10 @@ impl Scanner {
     /// The normal form of "not `negative`, and all of `positive`".
     fn cond(&mut self, mut negative: LookId, mut positive: SmallVec<[LookId; 4]>) -> CondId {
         loop {
+            negative = self.given(negative, negative, &positive, None);
+            for i in 0..positive.len() {
+                positive[i] = self.given(positive[i], negative, &positive, Some(i));
+            }
             if negative == LOOK_TRUE || positive.contains(&LOOK_FALSE) {
                 return NEVER;
             }
@@ -661,6 +679,33 @@ impl Scanner {
         looks.extend(positive);
         self.check_limits();
         self.conds.intern(&looks)
+    }
+
+    /// The look, where it is known that `negative` does not hold and `positive` hold (but for the one at `except`).
+    fn given(&mut self, look: LookId, negative: LookId, positive: &[LookId], except: Option<usize>) -> LookId {
+        if self.looks.get(look).iter().all(|t| t.cond == ALWAYS) {
+            return look;
+        }
+        let mut threads = self.looks.get(look).to_vec();
+        let mut changed = false;
+        for thread in &mut threads {
+            if thread.cond == ALWAYS {
+                continue;
+            }
+            let (inner_negative, inner_positive) = self.parts(thread.cond);
+            let known = |i: usize| Some(i) != except;
+            let is_true = |look: LookId| positive.iter().enumerate().any(|(i, &p)| known(i) && self.is_subset(p, look));
+            if is_true(inner_negative) || inner_positive.iter().any(|&look| self.is_subset(look, negative)) {
+                (thread.cond, changed) = (NEVER, true);
+                continue;
+            }
+            let rest = if self.is_subset(inner_negative, negative) { LOOK_FALSE } else { inner_negative };
+            let asked: SmallVec<[LookId; 4]> = inner_positive.iter().copied().filter(|&look| !is_true(look)).collect();
+            if rest != inner_negative || asked.len() < inner_positive.len() {
+                (thread.cond, changed) = (self.cond(rest, asked), true);
+            }
+        }
+        if changed { self.look(threads) } else { look }
     }
 
     /// A match in a look whose condition is one look only.

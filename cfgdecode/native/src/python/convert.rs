@@ -12,7 +12,7 @@ const MAX_TOKEN_BYTES: usize = 4096;
 /// Deepest nesting of a pattern.
 const MAX_NODE_DEPTH: usize = 500;
 
-pub(super) fn vocabulary(data: Vec<u8>, offsets: Vec<u32>, mut special: Vec<bool>, eos: Vec<u32>, pad: Option<u32>, n_logits: u32) -> PyResult<Vocabulary> {
+pub(super) fn vocabulary(data: Vec<u8>, offsets: Vec<u32>, mut special: Vec<bool>, eos: Vec<u32>, pad: Option<u32>, mask: Option<u32>, n_logits: u32) -> PyResult<Vocabulary> {
     let n = special.len();
     if offsets.len() != n + 1 || offsets.windows(2).any(|w| w[0] > w[1]) || offsets.last().is_none_or(|&o| o as usize != data.len()) {
         return Err(errors::vocabulary("the token offsets do not fit the token bytes".into()));
@@ -23,13 +23,13 @@ pub(super) fn vocabulary(data: Vec<u8>, offsets: Vec<u32>, mut special: Vec<bool
     if (n_logits as usize) < n {
         return Err(errors::vocabulary(format!("n_logits is {n_logits} but there are {n} tokens; give a width of at least {n}")));
     }
-    for &id in eos.iter().chain(&pad) {
+    for &id in eos.iter().chain(&pad).chain(&mask) {
         let Some(entry) = special.get_mut(id as usize) else {
-            return Err(errors::vocabulary(format!("EOS or pad id {id} is outside the vocabulary of {n} tokens")));
+            return Err(errors::vocabulary(format!("EOS, pad or mask id {id} is outside the vocabulary of {n} tokens")));
         };
         *entry = true;
     }
-    Ok(Vocabulary::new(data, offsets, special, eos, pad, n_logits))
+    Ok(Vocabulary::new(data, offsets, special, eos, pad, mask, n_logits))
 }
 
 pub(super) fn lexer_spec(

@@ -18,6 +18,8 @@ pub struct Vocabulary {
     order: Vec<TokenId>,
     pub eos: Vec<TokenId>,
     pub pad: Option<TokenId>,
+    /// The mask id; never allowed anywhere.
+    pub mask: Option<TokenId>,
     /// Width of the logits; ids from `len()` on are never allowed.
     pub n_logits: u32,
     /// A one-byte token for each byte value, if there is one.
@@ -37,7 +39,7 @@ struct Node {
 impl Vocabulary {
     pub const ROOT: NodeId = 0;
 
-    pub fn new(bytes: Vec<u8>, offsets: Vec<u32>, special: Vec<bool>, eos: Vec<TokenId>, pad: Option<TokenId>, n_logits: u32) -> Vocabulary {
+    pub fn new(bytes: Vec<u8>, offsets: Vec<u32>, special: Vec<bool>, eos: Vec<TokenId>, pad: Option<TokenId>, mask: Option<TokenId>, n_logits: u32) -> Vocabulary {
         let n = special.len();
         let text = |t: u32| &bytes[offsets[t as usize] as usize..offsets[t as usize + 1] as usize];
         let mut order: Vec<TokenId> = (0..n as u32).filter(|&t| !special[t as usize] && !text(t).is_empty()).collect();
@@ -73,7 +75,7 @@ impl Vocabulary {
                 byte_tokens[*byte as usize] = Some(t);
             }
         }
-        Vocabulary { bytes, offsets, special, nodes, order, eos, pad, n_logits, byte_tokens }
+        Vocabulary { bytes, offsets, special, nodes, order, eos, pad, mask, n_logits, byte_tokens }
     }
 
     pub fn len(&self) -> usize {
