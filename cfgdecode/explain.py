@@ -54,6 +54,15 @@ def explain(canvas: Canvas, position: int | None = None, token: int | None = Non
     return Explanation(f"token {token} {shown} at cell {position}: {why}", why.span, why.found, why.expected)
 
 
+def first_failure(canvas: Canvas) -> tuple[Explanation, int | None]:
+    """For a dead canvas without open cells: where reading it from the left fails first, also as a byte offset."""
+    search = _Search(canvas, first=True)
+    try:
+        return search.run(), search.at
+    except CfgDecodeError as error:
+        return Explanation(f"refused; why could not be found out: {error}", (0, len(canvas))), None
+
+
 def _of_verdict(canvas: Canvas, verdict: Verdict) -> Explanation:
     if verdict is Verdict.COMPLETABLE:
         return Explanation("the canvas is completable")
@@ -83,11 +92,11 @@ def _of_cell(canvas: Canvas, position: int) -> Explanation:
 class _Search:
     """One dead canvas, its cells as bytes (None: open), and the time left."""
 
-    def __init__(self, canvas: Canvas) -> None:
-        self.canvas, self.grammar = canvas, canvas.constraint.grammar
+    def __init__(self, canvas: Canvas, first: bool = False) -> None:
+        self.canvas, self.grammar, self.first = canvas, canvas.constraint.grammar, first
+        self.at: int | None = None
         self.until = time.monotonic() + SECONDS
         self.cells: list[bytes | None] = []
-        self.ends = True  # the text ends behind the last of `cells`
 
     def run(self) -> Explanation:
         return self._read_cells() or self._by_lexemes() or self._by_bytes() or self._by_counts() or self._plain()
@@ -136,7 +145,7 @@ class _Search:
         parts = lexeme_grammar(self.grammar, _CHECK)
         n = _first(len(terminals), lambda k: parts.is_part(terminals[:k], "prefix") is False)
         if n is not None:
-            return self._lexeme_conflict(text, used, *self._shortest_window(terminals, n, whole and stop is None))
+            return self._lexeme_conflict(text, used, *self._shortest_window(terminals, n, whole and stop is None and not self.first))
         if stop is not None:
             return self._end_conflict(text, used, stop, repr(text[stop]))
         if whole:
@@ -172,7 +181,7 @@ class _Search:
 
     def _repair(self, terminals: list[int], at: int) -> str:
         """The one lexeme that would make a decided text valid if put in, left out or replaced."""
-        if None in self.cells or not self.ends or time.monotonic() > self.until:
+        if None in self.cells or time.monotonic() > self.until:
             return ""
         parts = lexeme_grammar(self.grammar, _CHECK)
         before, after = terminals[:at], terminals[at + 1 :]
@@ -243,7 +252,7 @@ class _Search:
         return i
 
     def _fitting(self, last: int, before: bytes) -> list[str]:
-        """The terminals of which a shortest lexeme may follow `before`, which ends the decided run before cell `last`."""
+        """The terminals whose shortest lexeme may follow `before`, the end of the decided run left of cell `last`."""
         start, fitting = self._run_start(last), []
         for terminal in sorted({-s - 1 for _, body in self.grammar.ir.rules for s in body if s < 0}):
             if time.monotonic() > self.until:
@@ -304,7 +313,8 @@ class _Search:
             return Explanation(f"the {sum(b - a for a, b in gaps)} open cells are too {word}", (start, gaps[-1][1]))
         n = sum(map(len, filling)) - (len(canvas) - (end - start))
         cells = "open cell" if end - start == 1 else "open cells"
-        verb, hint = "is" if end - start == 1 else "are", f"{n} would do" if not canvas._intervals else "others would do"
+        verb = "is" if end - start == 1 else "are"
+        hint = "others would do" if canvas._intervals else f"{n} would do"
         where = _places((start, end))
         return Explanation(f"{where}: {end - start} {cells} {verb} too {word}; {hint}", (start, end))
 
@@ -336,6 +346,7 @@ class _Search:
             first = max(bisect_right(offsets, low) - 1, 0)
             cells = min(first, max(len(self.cells) - 1, 0)), max(bisect_right(offsets, high - 1), first + 1)
             cells = cells[0], min(cells[1], len(self.cells))
+        self.at = len(text[:at].encode())
         line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
         head = f"line {line}, column {column}: found {found}" + _expected(expected)
         conflict = " ".join(text[span[0] : span[1]].split())
@@ -415,7 +426,7 @@ def _word_start(data: bytes) -> int:
     i = len(data)
     while i and (data[i - 1 : i].isalnum() or data[i - 1] in b"_"):
         i -= 1
-    return i
+    return len(data) if data[i : i + 1].isdigit() else i
 
 
 def _expected(expected: Sequence[str]) -> str:

@@ -140,7 +140,7 @@ def prefix_pattern(node: Node) -> Node:
     """A pattern that matches every prefix of what `node` matches (looks are taken to hold)."""
     match node:
         case ("lit", text):
-            return ("alt", tuple(("lit", text[:i]) for i in range(len(text), 0, -1)) + (("cat", ()),))
+            return ("alt", (*(("lit", text[:i]) for i in range(len(text), 0, -1)), ("cat", ())))
         case ("set", _):
             return ("rep", 0, 1, True, node)
         case ("cat", parts):
@@ -195,7 +195,8 @@ def lexeme_ir(ir: GrammarIR, part: Part = "whole") -> GrammarIR:
 
 def _binary(ir: GrammarIR) -> tuple[list[str], list[Rule]]:
     """Nonterminals and rules with at most two symbols in a body."""
-    names, rules = list(ir.nonterminals), []
+    names = list(ir.nonterminals)
+    rules: list[Rule] = []
     for head, body in ir.rules:
         while len(body) > 2:
             names.append(f"{ir.nonterminals[head] if head < len(ir.nonterminals) else names[head]}'")

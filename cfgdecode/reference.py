@@ -65,7 +65,7 @@ def matches(node: Any, text: str, pos: int) -> Iterator[int]:
         for branch in node[1]:
             yield from matches(branch, text, pos)
     elif kind == "rep":
-        yield from _repeat(node, text, pos, 0, None, set())
+        yield from _repeat(node, text, pos)
     elif kind == "look":
         _, ahead, negate, inner = node
         if ahead:
@@ -91,27 +91,34 @@ def _sequence(nodes: Sequence[Any], text: str, pos: int) -> Iterator[int]:
             yield from _sequence(nodes[1:], text, middle)
 
 
-def _repeat(
-    node: Any, text: str, pos: int, count: int, last: int | None, seen: set[tuple[int, int, bool]]
-) -> Iterator[int]:
-    """`last` is where the previous optional round began: Python starts no further round at the same place.
-
-    `seen` leaves out states whose ends have been given already; it changes nothing but the time taken.
-    """
+def _repeat(node: Any, text: str, begin: int) -> Iterator[int]:
+    """A round is (where, how many before, where the last optional one began): Python starts no further round there."""
     _, low, high, greedy, body = node
-    state = (pos, count if high is not None else min(count, low), pos == last)
-    if state in seen:
-        return
-    seen.add(state)
-    must = count < low
-    may = not must and (high is None or count < high) and pos != last
-    if not must and not (may and greedy):
-        yield pos
-    if must or may:
-        for middle in matches(body, text, pos):
-            yield from _repeat(node, text, middle, count + 1, last if must else pos, seen)
-    if may and greedy:
-        yield pos
+
+    def after(pos: int, count: int, last: int | None) -> Iterator[int | tuple[int, int, int | None]]:
+        must = count < low
+        may = not must and (high is None or count < high) and pos != last
+        if not must and not (may and greedy):
+            yield pos
+        if must or may:
+            for middle in matches(body, text, pos):
+                yield middle, count + 1, last if must else pos
+        if may and greedy:
+            yield pos
+
+    stack, seen = [after(begin, 0, None)], set()
+    while stack:
+        step = next(stack[-1], None)
+        if step is None:
+            stack.pop()
+        elif isinstance(step, int):
+            yield step
+        else:
+            pos, count, last = step
+            state = (pos, count if high is not None else min(count, low), pos == last)
+            if state not in seen:  # else its ends have been given already
+                seen.add(state)
+                stack.append(after(*step))
 
 
 def preferred(node: Any, text: str, pos: int) -> int | None:
@@ -228,11 +235,6 @@ def derives(ir: GrammarIR, arcs: Sequence[Arc], n: int) -> bool:
     return any(n in after_ignored[end] for end in chart[0].get(ir.start, ()))
 
 
-def accepts(ir: GrammarIR, text: str | bytes) -> bool:
-    """Is the text in the language of the grammar, as Lark decides it?"""
-    return Reference(ir).accepts(text)
-
-
 # --- canvases: every filling -------------------------------------------------------------------------
 
 
@@ -247,9 +249,8 @@ def text_of(ids: Sequence[int], vocabulary: Tokens, policy: EosPolicy = "eos_to_
     if policy == "pad" and any(token != vocabulary.pad for token in rest):
         return None
     pieces = [vocabulary.tokens[token] if token < len(vocabulary.tokens) else None for token in ids[:first]]
-    if any(piece is None for piece in pieces):
-        return None
-    return b"".join(piece for piece in pieces if piece is not None)
+    known = [piece for piece in pieces if piece is not None]
+    return b"".join(known) if len(known) == len(pieces) else None
 
 
 def completions(
@@ -285,8 +286,9 @@ def is_completable(
 def allowed(
     reference: Reference, vocabulary: Tokens, canvas: Sequence[Cell], position: int, policy: EosPolicy = "eos_to_end"
 ) -> set[int]:
-    """The tokens t such that the canvas with t at the open cell `position` is completable."""
-    return {filling[position][0] for filling in completions(reference, vocabulary, canvas, policy)}
+    """The tokens t such that the canvas with t at `position` is completable; of a gap: what it may begin with."""
+    found = completions(reference, vocabulary, canvas, policy)
+    return {filling[position][0] for filling in found if filling[position]}
 
 
 def shortest(

@@ -54,6 +54,14 @@ def exact_cases(draw):
     return cases[draw(st.integers(0, len(cases) - 1))]
 
 
+@st.composite
+def interval_cases(draw):
+    """A case with an interval gap."""
+    cases = [case for case in drawn_group(draw(st.integers(0, 2_000))) if case.gaps]
+    assume(cases)
+    return cases[draw(st.integers(0, len(cases) - 1))]
+
+
 def choices_of(case):
     """Every token id, text or not."""
     return range(len(case.tokens))
@@ -158,6 +166,22 @@ def test_incremental_equals_from_scratch(case, rng):
         ids = [0 if token is None else token for token in canvas.ids]
         scratch = constraint.canvas(ids, open=[token is None for token in canvas.ids])
         assert answers(canvas) == answers(scratch), step
+
+
+@LAW
+@given(interval_cases())
+def test_a_token_that_an_interval_allows_can_be_committed_there(case):
+    canvas = ENGINE.canvas(case)
+    for position in canvas.open_positions:
+        try:
+            allowed = canvas.allowed(position).ids().tolist()
+        except cd.CanvasError:
+            continue  # no cell of its own
+        for token in allowed:
+            filled = canvas.fork()
+            assert filled.would_accept(position, token) is COMPLETABLE
+            assert filled.commit_one(position, token), (position, token)
+            assert filled.verdict() is COMPLETABLE
 
 
 @LAW

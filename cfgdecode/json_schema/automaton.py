@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 Ranges = tuple[tuple[int, int], ...]
@@ -51,7 +52,7 @@ def complement(ranges: Ranges) -> Ranges:
     """All scalar values outside `ranges` (sorted, disjoint)."""
     out: list[tuple[int, int]] = []
     at = 0
-    for lo, hi in (*normal(ranges + (SURROGATES,)), (MAX_CODE_POINT + 1, MAX_CODE_POINT + 1)):
+    for lo, hi in (*normal((*ranges, SURROGATES)), (MAX_CODE_POINT + 1, MAX_CODE_POINT + 1)):
         if at < lo:
             out.append((at, lo - 1))
         at = max(at, hi + 1)
@@ -229,11 +230,12 @@ class RegexAtom:
 
     def matches(self, text: str) -> bool:
         """Does the whole `text` belong to the language?"""
-        state: frozenset[int] | None = self._start
+        state = self._start
         for char in text:
-            state = self.step(state, ord(char))
-            if state is None:
+            nxt = self.step(state, ord(char))
+            if nxt is None:
                 return False
+            state = nxt
         return self.accepts(state)
 
 
@@ -341,7 +343,7 @@ def determinize(
 def _step(
     atoms: Sequence[Atom], state: tuple[Hashable | None, ...], code_point: int, n_must: int
 ) -> tuple[Hashable | None, ...] | None:
-    out = []
+    out: list[Hashable | None] = []
     for atom, part in zip(atoms, state, strict=True):
         nxt = None if part is None else atom.step(part, code_point)
         if nxt is None and len(out) < n_must:
@@ -356,7 +358,7 @@ def _classes(atoms: Sequence[Atom]) -> list[tuple[Ranges, int]]:
     edges = {e for e in edges if not lo_s < e <= hi_s}
     cuts = [*sorted(edges), MAX_CODE_POINT + 1]
     groups: dict[tuple[Hashable, ...], list[tuple[int, int]]] = {}
-    for lo, nxt in zip(cuts, cuts[1:], strict=False):
+    for lo, nxt in pairwise(cuts):
         if lo != lo_s:
             groups.setdefault(tuple(atom.kind(lo) for atom in atoms), []).append((lo, nxt - 1))
     return [(normal(ranges), ranges[0][0]) for ranges in groups.values()]
@@ -367,9 +369,7 @@ def _minimal(table: list[list[int]], final: list[bool], classes: list[Ranges]) -
     n_blocks = len(set(block))
     while True:
         number: dict[tuple[int, ...], int] = {}
-        block = [
-            number.setdefault((block[s], *(block[t] for t in row)), len(number)) for s, row in enumerate(table)
-        ]
+        block = [number.setdefault((block[s], *(block[t] for t in row)), len(number)) for s, row in enumerate(table)]
         if len(number) == n_blocks:
             break
         n_blocks = len(number)

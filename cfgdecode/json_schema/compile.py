@@ -10,7 +10,8 @@ from cfgdecode.errors import SchemaError
 from cfgdecode.grammar.ir import GrammarIR
 from cfgdecode.json_schema.document import Document
 from cfgdecode.json_schema.emit import Emitter
-from cfgdecode.json_schema.normalize import Normalizer, SchemaLimits, SchemaWarning
+from cfgdecode.json_schema.limits import SchemaLimits, SchemaWarning
+from cfgdecode.json_schema.normalize import Normalizer
 from cfgdecode.json_schema.spelling import Speller
 
 KeyOrder = Literal["schema", "any"]

@@ -1,12 +1,12 @@
 """A JSON Schema document: its dialect, its sub-schemas, and what a `$ref` in it points to.
 
-Terms: a *resource* is a (sub-)schema with its own absolute URI (`$id`, draft 4 `id`, or the document itself with the URI "");
-an *anchor* is a name inside a resource. A *node* is a schema at a place: (schema, base URI, JSON pointer); nodes are
-numbered, and node 0 is the schema `true`.
+Terms: a *resource* is a (sub-)schema with its own absolute URI (`$id`, draft 4 `id`, or the document itself with
+the URI ""); an *anchor* is a name inside a resource. A *node* is a schema at a place: (schema, base URI, JSON
+pointer); nodes are numbered, and node 0 is the schema `true`.
 
-Dialects: 4 (also 3, 6 are read like their neighbours), 7, 2019, 2020, or None where `$schema` does not tell. Without
-`$schema` the keywords of all drafts are honoured; where drafts disagree (siblings of `$ref`), that is an error.
-References into other documents are not fetched.
+Dialects: 4 (also 3, 6 are read like their neighbours), 7, 2019, 2020, or None where `$schema` does not tell.
+Without `$schema` the keywords of all drafts are honoured; where drafts disagree (siblings of `$ref`), that is an
+error. References into other documents are not fetched.
 """
 
 from __future__ import annotations

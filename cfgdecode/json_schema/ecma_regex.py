@@ -1,15 +1,16 @@
 """ECMA-262 regular expressions (the dialect of `pattern` and `patternProperties`) as nodes over decoded characters.
 
-`parse(pattern)` gives a list of branches, one per alternative at the top: `Branch(body, must, must_not)` where `body`
-is a node that may hold `("start",)` and `("end",)`, and `must` / `must_not` are the look-aheads that stood at the
-very start of an anchored branch (`^(?!x)...`), as nodes for a *prefix* of the text. A pattern matches a text when
-one branch does: the body is found in it (searched for, not matched as a whole), every `must` matches some prefix
-and no `must_not` does.
+`parse(pattern)` gives a list of branches, one per alternative at the top: `Branch(body, must, must_not)` where
+`body` is a node that may hold `("start",)` and `("end",)`, and `must` / `must_not` are the look-aheads that stood
+at the very start of an anchored branch (`^(?!x)...`), as nodes for a *prefix* of the text. A pattern matches a text
+when one branch does: the body is found in it (searched for, not matched as a whole), every `must` matches some
+prefix and no `must_not` does.
 
-Meaning: with the `u` flag (code points, not UTF-16 units): `\\d`, `\\w` are ASCII, `\\s` is ECMA's white space and line ends,
-`.` is everything but \\n, \\r, U+2028 and U+2029. As lenient engines do (ECMA's Annex B), identity escapes, a lone `{`
-or `]`, and `-` beside a class such as `\\w` are read literally. Back-references, `\\b`, look-behind and look-ahead in
-other places are refused (`Unsupported`): the first is not regular, the others have not been needed.
+Meaning: with the `u` flag (code points, not UTF-16 units): `\\d`, `\\w` are ASCII, `\\s` is ECMA's white space and
+line ends, `.` is everything but \\n, \\r, U+2028 and U+2029. As lenient engines do (ECMA's Annex B), identity
+escapes, a lone `{` or `]`, and `-` beside a class such as `\\w` are read literally. Back-references, `\\b`,
+look-behind and look-ahead in other places are refused (`Unsupported`): the first is not regular, the others have
+not been needed.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ class _Parser:
     def _bounds(self) -> tuple[int, int | None] | None:
         for sign, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
             if self._eat(sign):
-                return bounds  # type: ignore[return-value]
+                return bounds
         if self._peek() != "{":
             return None
         end = self._text.find("}", self._at)

@@ -1,10 +1,10 @@
 """The standard string formats as regular languages.
 
-Each is the grammar of its RFC, written as an anchored ECMA pattern; `format_set(name)` answers None for a name that the
-specification does not know (such a format is an annotation). Deliberate limits: `date` knows month lengths and leap
-years; a leap second is taken only at 23:59:60 with offset Z or 00:00; `email` has no folding white space or comments;
-`idn-*` and `iri*` are taken by their character sets, without Unicode normalisation or bidi rules; `regex` is not regular and has no
-entry in `PATTERNS`.
+Each is the grammar of its RFC, written as an anchored ECMA pattern; `format_set(name)` answers None for a name that
+the specification does not know (such a format is an annotation). Deliberate limits: `date` knows month lengths and
+leap years; a leap second is taken only at 23:59:60 with offset Z or 00:00; `email` has no folding white space or
+comments; `idn-*` and `iri*` are taken by their character sets, without Unicode normalisation or bidi rules; `regex`
+is not regular and has no entry in `PATTERNS`.
 """
 
 from __future__ import annotations

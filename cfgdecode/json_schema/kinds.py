@@ -1,9 +1,9 @@
 """The algebra that a schema is brought into: which values of each JSON type it allows.
 
-Terms: a *condition* is (wanted, node): the schema numbered `node` must hold, or must fail. A *conjunction* is a tuple of
-conditions that all hold; `()` is "anything" and `FALSE` is "nothing". `Kinds` is the union over the types; its arrays and
-objects are unions of `Array`s and `Object`s. Elements and members carry conjunctions, not `Kinds`: they are looked at
-only when the grammar needs them, which is what makes recursive schemas finite.
+Terms: a *condition* is (wanted, node): the schema numbered `node` must hold, or must fail. A *conjunction* is a
+tuple of conditions that all hold; `()` is "anything" and `FALSE` is "nothing". `Kinds` is the union over the types;
+its arrays and objects are unions of `Array`s and `Object`s. Elements and members carry conjunctions, not `Kinds`:
+they are looked at only when the grammar needs them, which is what makes recursive schemas finite.
 
 Invariants: `Object.rest` regions are disjoint; a key that is neither in `named` nor in a region is not allowed; a
 region speaks of the keys that are not in `named`.
@@ -103,7 +103,12 @@ class Object:
             return other
         mine, theirs = dict(self.named), dict(other.named)
         named = tuple(
-            (key, join(mine[key] if key in mine else self.member(key), theirs[key] if key in theirs else other.member(key)))
+            (
+                key,
+                join(
+                    mine[key] if key in mine else self.member(key), theirs[key] if key in theirs else other.member(key)
+                ),
+            )
             for key in (*mine, *(k for k in theirs if k not in mine))
         )
         rest = _meet_regions(self.rest, other.rest)

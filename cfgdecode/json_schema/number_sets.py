@@ -1,18 +1,20 @@
 """Sets of numbers, and the JSON texts that denote their members.
 
-A number set is a nested tuple: `("all",)`, `("none",)`, `("integer", strict)`, `("range", low, open, high, open)` (bounds are
-`Fraction` or None), `("multiple", fraction)`, `("points", fractions)`, `("and" | "or", parts)`, `("not", part)`.
+A number set is a nested tuple: `("all",)`, `("none",)`, `("integer", strict)`, `("range", low, open, high, open)`
+(bounds are `Fraction` or None), `("multiple", fraction)`, `("points", fractions)`, `("and" | "or", parts)`,
+`("not", part)`.
 
-Spellings. `("all",)` and `("integer", ...)` alone take every RFC 8259 spelling (for integers: every one that is an integer
-by its form, `1.0` and `1e3` included unless `strict`, draft 4's reading). Any other set takes the *plain* spellings
-`-?int(.digits)?` and the *scientific* ones `-?d(.digits)?e[+-]?digits` with one non-zero digit in front, which is what JSON
-writers print. Fewer: multiples, and integers with two bounds below 1e16, only plain ones; integers with one bound plain
-ones and `d e digits`; single values the scientific one from 1e16 and below 1e-4 only. Other exponent forms (`0.001e3`, `10e-1`) of a bounded number are refused:
-counting digits against an exponent is not regular.
+Spellings. `("all",)` and `("integer", ...)` alone take every RFC 8259 spelling (for integers: every one that is an
+integer by its form, `1.0` and `1e3` included unless `strict`, draft 4's reading). Any other set takes the *plain*
+spellings `-?int(.digits)?` and the *scientific* ones `-?d(.digits)?e[+-]?digits` with one non-zero digit in front,
+which is what JSON writers print. Fewer: multiples, and integers with two bounds below 1e16, only plain ones;
+integers with one bound plain ones, `d e digits` and whole doubles; single values the scientific one from 1e16 and
+below 1e-4 only. Other exponent forms (`0.001e3`, `10e-1`) of a bounded number are refused: counting digits against
+an exponent is not regular.
 
-A terminal for a number has no closing quote, and Python's `re` prefers the first alternative to the longest, so nodes are
-built from the minimal DFA with "go on" always before "stop" (`_Ordered`). Where that form would be too large, `number_node`
-raises `TooLarge` and the grammar gets a rule per state of `number_dfa`.
+A terminal for a number has no closing quote, and Python's `re` prefers the first alternative to the longest, so
+nodes are built from the minimal DFA with "go on" always before "stop" (`_Ordered`). Where that form would be too
+large, `number_node` raises `TooLarge` and the grammar gets a rule per state of `number_dfa`.
 """
 
 from __future__ import annotations
@@ -63,6 +65,9 @@ _WHOLE_DOUBLE: Node = cat(
 NUMBER_NODE: Node = cat(_MINUS, _INT, _FRACTION, optional(cat(_E, _SIGN, _DIGITS)))
 INTEGER_NODE: Node = cat(_MINUS, alt(_WHOLE_DOUBLE, cat(_INT, _ZEROS, optional(_UP))))
 STRICT_INTEGER_NODE: Node = cat(_MINUS, _INT)
+_TINY: Node = cat(
+    _MINUS, _ONE_TO_NINE, _FRACTION, _E, ("lit", "-"), star(("lit", "0")), _ONE_TO_NINE, star(_DIGIT)
+)  # never an integer
 _BOUNDED_INTEGER: Node = cat(_MINUS, alt(cat(_INT, _ZEROS), cat(_ONE_TO_NINE, _UP)))
 _PLAIN: Node = cat(_MINUS, _INT, _FRACTION)
 _SCIENTIFIC: Node = cat(_MINUS, _ONE_TO_NINE, _FRACTION, _E, _SIGN, _DIGITS)
@@ -72,7 +77,7 @@ def both(a: NumberSet, b: NumberSet) -> NumberSet:
     """Intersection, simplified."""
     if NONE in (a, b):
         return NONE
-    if a == ALL or a == b:
+    if a in (ALL, b):
         return b
     if b == ALL:
         return a
@@ -122,7 +127,7 @@ def either(a: NumberSet, b: NumberSet) -> NumberSet:
     """Union, simplified."""
     if ALL in (a, b):
         return ALL
-    if a == NONE or a == b:
+    if a in (NONE, b):
         return b
     if b == NONE:
         return a
@@ -180,16 +185,40 @@ def number_node(a: NumberSet) -> Node:
         return NUMBER_NODE
     if a[0] == "integer":
         return STRICT_INTEGER_NODE if a[1] else INTEGER_NODE
-    if a[0] == "points" and len(a[1]) > 64:
+    if a[0] == "points" and all(p == 0 or Fraction(1, 10_000) <= abs(p) < 10**16 for p in a[1]):
         return _many_points(a[1])
-    return _Ordered(number_dfa(a)).node()
+    return alt(_large_whole(a), _Ordered(number_dfa(a)).node())
+
+
+def _large_whole(a: NumberSet) -> Node:
+    """For integers with one bound: the whole doubles that writers print as `1.5e+20`; they go before all else."""
+    if a[0] != "and" or len(a[1]) != 2 or ("integer", False) not in a[1]:
+        return NOTHING
+    low, high = next(((p[1], p[3]) for p in a[1] if p[0] == "range"), (Fraction(0), Fraction(0)))
+    if (low is None) == (high is None) or abs(low or high or 0) >= 10**16:
+        return NOTHING
+    return cat(("lit", "-"), _WHOLE_DOUBLE) if low is None else _WHOLE_DOUBLE
 
 
 def _many_points(points: tuple[Fraction, ...]) -> Node:
-    """Plain spellings only, the longer text first."""
-    texts = sorted((decimal_text(p) for p in points), key=lambda t: (-len(t), t))
-    zeros = star(("lit", "0"))
-    return alt(*(cat(("lit", text), zeros if "." in text else _ZEROS) for text in texts))
+    """Plain spellings only: a trie of the decimal texts, longer ones first, zeros behind each."""
+    texts = {decimal_text(p) for p in points}
+    if Fraction(0) in points:
+        texts.add("-0")
+
+    def visit(group: list[str], at: int) -> Node:
+        by_char: dict[str, list[str]] = {}
+        for text in group:
+            if len(text) > at:
+                by_char.setdefault(text[at], []).append(text)
+        parts = [cat(("lit", c), visit(below, at + 1)) for c, below in by_char.items()]
+        if len(group[0]) > at:
+            return alt(*parts)
+        zeros = ("rep", 1, None, True, ("lit", "0"))
+        parts.append(zeros if "." in group[0] else cat(("lit", "."), zeros))
+        return optional(alt(*parts))
+
+    return visit(sorted(texts), 0)
 
 
 def decimal_text(value: Fraction) -> str:
@@ -263,7 +292,7 @@ class _Ordered:
                 out.append(cat(_character(ranges), loop, self._back(t, goal, barred | {t})))
         return alt(*out)
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019 - lives as long as the conversion
+    @functools.cache  # noqa: B019 - the instance lives as long as one conversion
     def _reach(self, state: int) -> frozenset[int]:
         seen, todo = {state}, [state]
         while todo:
@@ -285,9 +314,10 @@ def number_dfa(a: NumberSet) -> Dfa:
     """The minimal DFA over the texts of the members; raises `TooLarge`."""
     atoms: list[Any] = []
     where: dict[NumberSet, int] = {}
-    plain_only = _negates(a, False, ("integer", "multiple")) or _small_integers(a)
+    plain_only = _negates(a, False, ("multiple",)) or _small_integers(a)
+    not_integer = _negates(a, False, ("integer",))
     negated_point = _negates(a, False, ("points",))
-    atoms.append(RegexAtom(_PLAIN if plain_only else alt(_PLAIN, _SCIENTIFIC)))
+    atoms.append(RegexAtom(alt(_PLAIN, *(() if plain_only else (_TINY if not_integer else _SCIENTIFIC,)))))
 
     def collect(part: NumberSet) -> None:
         tag = part[0]
@@ -506,7 +536,9 @@ class RangeAtom(_NumberAtom):
         minus, *parts = state
         if any(p[0] == ("i", 0, 0) for p in parts):
             return False
-        cmp_of = dict(zip(self._magnitudes, (v.verdict(p) for p, v in zip(parts, self._versus, strict=True)), strict=True))
+        cmp_of = dict(
+            zip(self._magnitudes, (v.verdict(p) for p, v in zip(parts, self._versus, strict=True)), strict=True)
+        )
         low, low_open, high, high_open = self._range
         if low is not None and self._compare(low, minus, cmp_of) < (1 if low_open else 0):
             return False

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 
-from cfgdecode.json_schema.automaton import ANY, EMPTY, Node, Ranges, alt, cat, complement, normal
+from cfgdecode.json_schema.automaton import EMPTY, Node, Ranges, alt, cat, complement, normal
 
 SHORT = {0x22: '"', 0x5C: "\\", 0x2F: "/", 0x08: "b", 0x0C: "f", 0x0A: "n", 0x0D: "r", 0x09: "t"}
 RAW: Ranges = complement(((0x00, 0x1F), (0x22, 0x22), (0x5C, 0x5C)))
@@ -190,7 +190,9 @@ def _other_digits(known: tuple[int, ...], n_digits: int) -> Node:
     below: dict[int, list[int]] = {}
     for c in known:
         below.setdefault(c // unit, []).append(c % unit)
-    free = cat(_digits([d for d in range(16) if d not in below]), ("rep", n_digits - 1, n_digits - 1, True, ("set", HEX)))
+    free = cat(
+        _digits([d for d in range(16) if d not in below]), ("rep", n_digits - 1, n_digits - 1, True, ("set", HEX))
+    )
     if n_digits == 1:
         return _digits([d for d in range(16) if d not in below])
     return alt(free, *(cat(_digits([d]), _other_digits(tuple(rest), n_digits - 1)) for d, rest in below.items()))

@@ -1,13 +1,13 @@
 """Sets of strings (by their decoded characters), and the JSON texts that denote their members.
 
 A string set is a nested tuple: `("all",)`, `("none",)`, `("texts", texts)` (finite), `("length", least, most)`,
-`("match", node)` (whole text; anchors allowed inside), `("search", node)` (somewhere in the text), `("and" | "or", parts)`,
-`("not", part)`. Membership, emptiness and the node are exact; length counts code points.
+`("match", node)` (whole text; anchors allowed inside), `("search", node)` (somewhere in the text), `("and" | "or",
+parts)`, `("not", part)`. Membership, emptiness and the node are exact; length counts code points.
 
-The node (`string_node`) includes both quotes. One condition becomes a node directly; several are joined in a product
-DFA over decoded characters, which goes back to a node by state elimination; the complement of a finite set is spelt out
-along its trie. Where that would be too large, the node carries look-aheads that end in the closing quote
-(`"(?!(?:a|b)")...`), so that they never look past their own terminal.
+The node (`string_node`) includes both quotes. One condition becomes a node directly; several are joined in a
+product DFA over decoded characters, which goes back to a node by state elimination; the complement of a finite set
+is spelt out along its trie. Where that would be too large, the node carries look-aheads that end in the closing
+quote (`"(?!(?:a|b)")...`), so that they never look past their own terminal.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def both(a: StringSet, b: StringSet) -> StringSet:
     """Intersection, simplified."""
     if NONE in (a, b):
         return NONE
-    if a == ALL or a == b:
+    if a in (ALL, b):
         return b
     if b == ALL:
         return a
@@ -170,7 +170,7 @@ def either(a: StringSet, b: StringSet) -> StringSet:
     """Union, simplified."""
     if ALL in (a, b):
         return ALL
-    if a == NONE or a == b:
+    if a in (NONE, b):
         return b
     if b == NONE:
         return a

@@ -35,7 +35,7 @@ from cfgdecode.hooks.errors import LogitsError
 from cfgdecode.hooks.protocol import ConstraintBatch, MaskTable, Offset, Region
 from cfgdecode.hooks.row import Policy
 from cfgdecode.hooks.stats import Stats
-from cfgdecode.hooks.tensors import apply_bitmask_, is_allowed
+from cfgdecode.hooks.tensors import apply_bitmask_, finite_fill, is_allowed
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Gate:
         """Check the window's logits, and fill the disallowed ones if confidences are to be renormalised."""
         if self.batch is None:
             return logits
-        logits = self._without_nan(logits)
+        logits = self._finite(logits)
         masks = self.batch.masks(offset, logits.shape[1], device=logits.device)
         if self.options.confidence == "renormalised":
             logits = logits.clone()
@@ -191,19 +191,27 @@ class Gate:
         gumbel = -torch.log(-torch.log(noise.clamp(1e-300, 1 - 1e-16)))
         return (logits.double() / self.temperature + gumbel).argmax(dim=-1)
 
-    def _without_nan(self, logits: Tensor) -> Tensor:
-        nan = torch.isnan(logits.amax(dim=-1))
-        if not bool(nan.any()):
+    def _finite(self, logits: Tensor) -> Tensor:
+        """The logits with rows that no softmax could take made harmless; only rows of a constraint are looked at."""
+        assert self.batch is not None
+        held = torch.tensor([row is not None for row in self.batch.rows], device=logits.device)
+        best = logits.amax(dim=-1)
+        bad = ~torch.isfinite(best) & held.unsqueeze(1)
+        if not bool(bad.any()):
             return logits
-        for row in torch.nonzero(nan.any(dim=1)).flatten().tolist():
-            assert self.batch is not None
-            if self.batch.rows[row] is not None and row not in self.errors:
-                self.errors[row] = LogitsError(
+        for row in torch.nonzero((torch.isnan(best) & bad).any(dim=1)).flatten().tolist():
+            self.errors.setdefault(
+                row,
+                LogitsError(
                     "the model's logits are NaN; the row was completed without them (check the model's dtype: "
                     "float16 overflows, try bfloat16 or float32)",
                     row=row,
-                )
-        return logits.nan_to_num(nan=0.0)
+                ),
+            )
+        fill = finite_fill(logits.dtype)
+        logits = logits.clone()
+        logits[bad] = logits[bad].nan_to_num(nan=0.0, posinf=-fill, neginf=fill)
+        return logits
 
 
 def _width_of(model: Any) -> int | None:

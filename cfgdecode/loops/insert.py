@@ -21,6 +21,7 @@ from cfgdecode.errors import CanvasError
 from cfgdecode.hooks.elastic import ElasticCanvas
 from cfgdecode.hooks.errors import LogitsError
 from cfgdecode.hooks.stats import Stats
+from cfgdecode.hooks.tensors import finite_fill
 from cfgdecode.loops.gate import LoopResult, Options
 from cfgdecode.loops.sampling import Model, call_model, sample_dream
 
@@ -83,9 +84,11 @@ def insert(
         if shift:
             logits = torch.cat([logits[:1], logits[:-1]])
         logits = logits[torch.tensor(cells, device=logits.device)].clone()
-        if elastic is not None and bool(torch.isnan(logits).any()):
-            error = error or LogitsError("the model's logits are NaN; the row was completed without them", row=0)
-            logits = logits.nan_to_num(nan=0.0)
+        if elastic is not None:
+            if bool(torch.isnan(logits).any()):
+                error = error or LogitsError("the model's logits are NaN; the row was completed without them", row=0)
+            fill = finite_fill(logits.dtype)
+            logits = logits.nan_to_num(nan=0.0, posinf=-fill, neginf=fill)
         if len(ids) >= max_length or budget <= 0:
             logits[:, expand_id] -= 1e9
         tokens, conf = sample_dream(

@@ -177,7 +177,7 @@ def _nullable(ir: GrammarIR) -> set[int]:
 
 @dataclass
 class Solution:
-    """What brute force finds: `allowed` for each open cell outside interval gaps, by position in the canvas."""
+    """What brute force finds. `allowed`: for each open cell, and for an interval gap the tokens it may begin with."""
 
     completable: bool
     allowed: dict[int, set[int]]
@@ -203,7 +203,9 @@ def solve(
             by_bytes.setdefault(piece, []).append(token)
     anything = {*range(len(tokens)), *eos, pad} - {mask, None}
     after = {"eos_to_end": set(eos) | ({pad} - {None}), "pad": {pad} - {None}, "cut": anything, "none": set()}[policy]
-    allowed: dict[int, set[int]] = {i: set() for i, cell in enumerate(cells) if cell is None}
+    allowed: dict[int, set[int]] = {
+        i: set() for i, cell in enumerate(cells) if cell is None or (isinstance(cell, tuple) and cell[1] > 0)
+    }
     solution = Solution(False, allowed, None, None, 0)
 
     ranges = [range(cell[0], cell[1] + 1) for cell in cells if isinstance(cell, tuple)]
@@ -212,7 +214,8 @@ def solve(
         flat: list[tuple[int | None, int]] = []  # (decided token, canvas position)
         for position, cell in enumerate(cells):
             if isinstance(cell, tuple):
-                flat += [(None, -1)] * next(length)
+                n = next(length)
+                flat += [(None, position)][:n] + [(None, -1)] * (n - 1)
             else:
                 flat.append((cell, position))
         _solve_exact(language, tokens, enders, set(eos), by_bytes, after, policy, flat, solution)

@@ -2,8 +2,8 @@
 
 What: `check_case(case, engine)` lists what is wrong, in words; `shrink(case, engine)` looks for a smaller case that
 is wrong as well. This file and `native.py` are all that knows the engine's interface.
-Compared: verdict; the allowed set of every open cell outside interval gaps; the witness and the completion (they must
-fit the canvas, keep the EOS policy and be in the language); that the completion is a shortest one.
+Compared: verdict; the allowed set of every open cell (of an interval gap: of its first cell); the witness and the
+completion (they must fit the canvas, keep the EOS policy and be in the language); that the completion is a shortest.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class ReferenceEngine:
         cells = case.interval_cells
         fillings = list(reference.completions(oracle, case, cells, case.policy))
         allowed = {
-            position: {filling[i][0] for filling in fillings}
+            position: {filling[i][0] for filling in fillings if filling[i]}
             for i, (cell, position) in enumerate(zip(cells, case.positions, strict=True))
-            if cell is None
+            if not isinstance(cell, int)
         }
         best = reference.shortest(oracle, case, cells, case.policy)
         witness = [token for part in fillings[0] for token in part] if fillings else None

@@ -43,7 +43,8 @@ class NativeEngine:
         completable = None if verdict == cd.Verdict.UNDECIDED else verdict == cd.Verdict.COMPLETABLE
         allowed = None
         if self.with_allowed:
-            positions = [p for p, cell in zip(case.positions, case.interval_cells, strict=True) if cell is None]
+            cells = zip(case.positions, case.interval_cells, strict=True)
+            positions = [p for p, cell in cells if cell is None or (isinstance(cell, tuple) and cell[1] > 0)]
             allowed = {p: {int(token) for token in canvas.allowed(p).ids()} for p in positions}
         witness, completion = canvas.witness(), canvas.complete()
         if completable and (witness is None or completion is None):

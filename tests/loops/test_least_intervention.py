@@ -1,4 +1,8 @@
-"""If the free run of a seed ends in a valid text, the constrained run gives the same tokens."""
+"""If the free run of a seed ends in a valid text, the constrained run gives the same tokens.
+
+That is a theorem for loops that never take a token back. Loops that revise (token editing, uniform noise) may pass through
+canvases that no text completes and still end in one; for them: a run without any refusal is the free run.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,14 @@ PROMPT = torch.tensor([[7, 8, 9]])
 class Knowing:
     """A model that knows a valid text, and how sure it is: some runs end valid, others do not."""
 
-    def __init__(self, text: list[int], sureness: float, seed: int) -> None:
+    def __init__(self, text: list[int], sureness: float, seed: int, shift: int) -> None:
         self.text, self.sureness, self.inner = text, sureness, ToyModel(small.N, seed=seed)
+        self.columns = torch.arange(3, 3 + len(text)) - shift
 
     def __call__(self, ids):
         logits = self.inner(ids)
-        columns = torch.arange(3, 3 + len(self.text))
-        # Several loops read the logits of the position before.
-        logits[:, columns, self.text] += self.sureness
-        logits[:, columns - 1, self.text] += self.sureness
+        seen = self.columns < ids.shape[1]
+        logits[:, self.columns[seen], torch.tensor(self.text)[seen]] += self.sureness
         return logits
 
 
@@ -37,7 +40,7 @@ def _text(n: int) -> list[int]:
 def _pairs(which, sureness, seed, temperature):
     both = []
     for constraint in (None, small.constraint()):
-        model = Knowing(_text(16), sureness, seed)
+        model = Knowing(_text(16), sureness, seed, shift=int(which.__name__.startswith("dream")))
         both.append(
             runs.run(
                 which,
@@ -62,12 +65,25 @@ def _ends_valid(row: list[int]) -> bool:
         return False
 
 
+REVISING = [runs.uniform, runs.MASKED[-1]]
+LASTING = [which for which in runs.ALL if which not in REVISING]
+
+
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
-@pytest.mark.parametrize("which", runs.ALL, ids=lambda r: r.__name__)
+@pytest.mark.parametrize("which", REVISING, ids=lambda r: r.__name__)
+def test_a_run_of_a_revising_loop_without_refusals_is_the_free_run(which, temperature):
+    for seed in range(4):
+        free, held = _pairs(which, 9.0 + 2 * seed, seed, temperature)
+        if held.stats.rejected == held.stats.repaired == 0:
+            assert held.ids[0, 3:19].tolist() == free.ids[0, 3:19].tolist()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5])
+@pytest.mark.parametrize("which", LASTING, ids=lambda r: r.__name__)
 def test_a_valid_free_run_is_left_as_it_is(which, temperature):
     n_valid = 0
-    for seed in range(12):
-        free, held = _pairs(which, 6.0 + seed, seed, temperature)
+    for seed in range(4):
+        free, held = _pairs(which, 8.0 + 2 * seed, seed, temperature)
         row = free.ids[0, 3:19].tolist()
         if _ends_valid(row):
             n_valid += 1

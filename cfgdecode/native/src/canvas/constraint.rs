@@ -1,5 +1,6 @@
 //! A grammar compiled together with a vocabulary: immutable for users, with lazily filled tables inside.
 
+use super::representatives::Representatives;
 use crate::grammar::{Cfg, CfgError};
 use crate::lexer::{ConfigId, Lexer, LexerError, LexerLimits, LexerSpec, TerminalId};
 use crate::vocabulary::{Effects, Vocabulary};
@@ -33,6 +34,7 @@ pub enum ConstraintError {
 #[derive(Debug)]
 pub struct Tables {
     pub effects: Effects,
+    pub representatives: Option<Representatives>,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,14 @@ impl Constraint {
         let lexer = Lexer::new(spec, LexerLimits::default()).map_err(ConstraintError::Lexer)?;
         let start = lexer.start();
         let effects = Effects::new(lexer, &ignore, n_terminals, limits.table_bytes);
-        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects }) })
+        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects, representatives: None }) })
+    }
+
+    /// The tokens that stand for the vocabulary in searches, worked out at first use.
+    pub fn representatives(&self) -> Representatives {
+        let mut tables = self.tables();
+        let tables = &mut *tables;
+        tables.representatives.get_or_insert_with(|| Representatives::new(self, &mut tables.effects)).clone()
     }
 
     pub fn tables(&self) -> MutexGuard<'_, Tables> {

@@ -2,6 +2,7 @@
 
 mod anything;
 mod constraint;
+mod representatives;
 mod session;
 mod shortest;
 mod slots;

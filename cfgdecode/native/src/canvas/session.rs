@@ -1,13 +1,20 @@
 //! One canvas under decoding: the mutable object behind the Python `Canvas`.
 //!
-//! Terms. The *general view* gives every open slot all tokens; its left rows and right rows answer
-//! everything exactly. The *witness* is a concrete filling that makes the text complete; while a
-//! decision agrees with it nothing has to be asked.
+//! Terms. The *witness* is a concrete filling that makes the text complete; while a decision agrees with
+//! it nothing has to be asked. Three views of the same slots: the *exact* view gives open slots all
+//! tokens; the *sketch* gives them representatives; the *concrete* view gives them the witness's tokens
+//! and is opened only around a change.
+//!
+//! How a verdict is found, cheapest first: the witness agrees; the witness can be repaired in a window
+//! around the change; the sketch has a filling; the relaxed canvas (gaps of any length) has none, so the
+//! canvas is dead; the exact view decides. Where few classes of tokens exist the exact view comes first.
+//! The first two and the sketch only ever say yes, the relaxed canvas only ever says no.
 //!
 //! Invariants: `witness`, if there is one, fits the slots cell by cell and its text is in the language;
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
 use super::constraint::Constraint;
+use super::representatives::Representatives;
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::shortest::Layers;
 use super::view::{Charts, Choice, Context, Step, View};
@@ -44,7 +51,10 @@ pub struct Session {
     constraint: Arc<Constraint>,
     slots: Vec<Slot>,
     policy: EosPolicy,
-    view: View,
+    exact: View,
+    sketch: View,
+    concrete: Option<Concrete>,
+    representatives: Representatives,
     charts: Arc<Mutex<Charts>>,
     witness: Option<Witness>,
     verdict: Option<Answer>,
@@ -55,12 +65,37 @@ pub struct Session {
 /// they are tail tokens.
 pub(super) type Witness = Vec<Vec<TokenId>>;
 
+/// The latest witness as a view, and the slots that changed since it was found.
+#[derive(Clone, Debug)]
+struct Concrete {
+    view: View,
+    end: usize,
+    changed: Vec<usize>,
+}
+
+/// Slots on either side of a change that a repair may rewrite, tried in turn.
+const RADII: [usize; 4] = [0, 3, 10, 40];
+
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(new_charts(&constraint)));
+        let representatives = constraint.representatives();
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
-        let view = View::new(constraint.start, slots.iter().map(general).collect(), ends);
-        Session { constraint, slots, policy, view, charts, witness: None, verdict: None, stats: Stats::default() }
+        let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
+        let sketch = View::new(constraint.start, sketch_choices(&representatives, &slots), ends);
+        Session {
+            constraint,
+            slots,
+            policy,
+            exact,
+            sketch,
+            concrete: None,
+            representatives,
+            charts,
+            witness: None,
+            verdict: None,
+            stats: Stats::default(),
+        }
     }
 
     pub fn fork(&self) -> Session {
@@ -68,7 +103,10 @@ impl Session {
             constraint: self.constraint.clone(),
             slots: self.slots.clone(),
             policy: self.policy,
-            view: self.view.clone(),
+            exact: self.exact.clone(),
+            sketch: self.sketch.clone(),
+            concrete: self.concrete.clone(),
+            representatives: self.representatives.clone(),
             charts: self.charts.clone(),
             witness: self.witness.clone(),
             verdict: self.verdict,
@@ -100,8 +138,16 @@ impl Session {
         };
         let widened = matches!(slot, Slot::Open) && matches!(self.slots[i], Slot::Token(_));
         self.slots[i] = slot;
-        self.view.set_choice(i, general(&slot));
-        self.view.set_ends(text_ends(self.policy, &self.constraint.vocabulary, &self.slots));
+        let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
+        self.exact.set_choice(i, general(&slot));
+        self.exact.set_ends(ends.clone());
+        for j in i.saturating_sub(1)..(i + 2).min(self.slots.len()) {
+            self.sketch.set_choice(j, sketch_choice(&self.representatives, &self.slots, j));
+        }
+        self.sketch.set_ends(ends);
+        if let Some(concrete) = self.concrete.as_mut().filter(|_| !agrees) {
+            concrete.changed.push(i);
+        }
         if !agrees {
             self.witness = None;
         }
@@ -115,7 +161,9 @@ impl Session {
     /// Replaces all slots (insertions and deletions); the charts keep what still applies.
     pub fn replace(&mut self, slots: Vec<Slot>) {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
-        self.view = View::new(self.constraint.start, slots.iter().map(general).collect(), ends);
+        self.exact = View::new(self.constraint.start, slots.iter().map(general).collect(), ends.clone());
+        self.sketch = View::new(self.constraint.start, sketch_choices(&self.representatives, &slots), ends);
+        self.concrete = None;
         self.slots = slots;
         self.witness = None;
         self.verdict = None;
@@ -134,21 +182,137 @@ impl Session {
 
     fn decide(&mut self) -> Answer {
         if self.has_intervals() {
-            let found = self.with(|ctx, session| session.find_end(ctx).is_some());
-            return match found {
-                Ok(true) => Answer::Completable,
-                Ok(false) => Answer::Dead,
-                Err(limit) => Answer::Undecided(limit),
-            };
+            let found = self.with(|ctx, session| find_end(ctx, &mut session.exact).is_some());
+            return answer_of(found);
         }
-        match self.with(|ctx, session| session.find_witness(ctx)) {
-            Ok(Some(witness)) => {
-                self.witness = Some(witness);
-                Answer::Completable
+        if !self.exact_first() {
+            match self.with(Session::find_quickly) {
+                Ok(Some(answer)) => return answer,
+                Ok(None) => {}
+                Err(limit) => return Answer::Undecided(limit),
             }
-            Ok(None) => Answer::Dead,
-            Err(limit) => Answer::Undecided(limit),
         }
+        let found = self.with(|ctx, session| {
+            let found = find_witness(ctx, &mut session.exact);
+            let found = found.and_then(|(end, witness)| session.with_tail(end, witness).map(|w| (end, w)));
+            found.map(|(end, witness)| session.keep(end, witness)).is_some()
+        });
+        answer_of(found)
+    }
+
+    /// Few classes, or so few open cells that the exact view costs little.
+    fn exact_first(&self) -> bool {
+        self.representatives.all_at_once || self.slots.iter().filter(|s| **s == Slot::Open).count() <= 1
+    }
+
+    /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
+    fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
+        if session.repair(ctx) {
+            return Some(Answer::Completable);
+        }
+        if let Some((end, witness)) = find_witness(ctx, &mut session.sketch) {
+            let witness = session.with_tail(end, witness)?;
+            session.keep(end, witness);
+            return Some(Answer::Completable);
+        }
+        let mut relaxed = session.relaxed();
+        find_end(ctx, &mut relaxed).is_none().then_some(Answer::Dead)
+    }
+
+    /// The canvas with every gap of any length: what is dead here is dead.
+    fn relaxed(&self) -> View {
+        let mut slots = self.slots.clone();
+        slots.iter_mut().filter(|s| **s == Slot::Open).for_each(|s| *s = Slot::Anything);
+        slots.dedup_by(|a, b| *a == Slot::Anything && *b == Slot::Anything);
+        let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
+        View::new(self.constraint.start, slots.iter().map(general).collect(), ends)
+    }
+
+    fn keep(&mut self, end: usize, witness: Witness) {
+        if !self.representatives.all_at_once {
+            let choices: Vec<Choice> = witness.iter().map(|t| Choice::One(t[0])).collect();
+            match &mut self.concrete {
+                Some(concrete) => {
+                    for (i, choice) in choices.into_iter().enumerate() {
+                        concrete.view.set_choice(i, choice);
+                    }
+                    concrete.view.set_ends(only(end, self.slots.len()));
+                    concrete.end = end;
+                    concrete.changed.clear();
+                }
+                None => {
+                    let view = View::new(self.constraint.start, choices, only(end, self.slots.len()));
+                    self.concrete = Some(Concrete { view, end, changed: Vec::new() });
+                }
+            }
+        }
+        self.witness = Some(witness);
+    }
+
+    /// Looks for a new witness that differs from the latest one only near what changed since.
+    fn repair(&mut self, ctx: &mut Context<'_>) -> bool {
+        let Some(mut concrete) = self.concrete.take() else { return false };
+        let found = self.repaired(ctx, &mut concrete);
+        self.concrete = Some(concrete);
+        if let Some((end, witness)) = found {
+            self.keep(end, witness);
+            return true;
+        }
+        self.concrete = None;
+        false
+    }
+
+    fn repaired(&self, ctx: &mut Context<'_>, concrete: &mut Concrete) -> Option<(usize, Witness)> {
+        let n = self.slots.len();
+        let mut end = concrete.end;
+        for &i in &concrete.changed {
+            if let Slot::Token(t) = self.slots[i] {
+                concrete.view.set_choice(i, Choice::One(t));
+                if self.constraint.vocabulary.is_eos(t) && i < end {
+                    end = i;
+                }
+            }
+        }
+        let last_text = concrete.changed.iter().copied().filter(|&i| matches!(self.slots[i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t))).max();
+        if let Some(last) = last_text.filter(|&i| i >= end) {
+            end = (last + 1..=n).find(|&e| self.exact.ends_at(e))?;
+        }
+        if !self.exact.ends_at(end) {
+            return None;
+        }
+        let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
+        let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
+        concrete.view.set_ends(only(end, n));
+        let mut opened = usize::MAX;
+        for radius in RADII {
+            let (a, b) = (lo.saturating_sub(radius), (hi + radius).min(end));
+            if a > b {
+                return None;
+            }
+            let mut open: Vec<usize> = (a..b).filter(|&i| self.slots[i] == Slot::Open).collect();
+            if radius == 0 && end <= concrete.end {
+                open.clear();
+            }
+            if open.len() == opened {
+                continue;
+            }
+            opened = open.len();
+            for &i in &open {
+                concrete.view.set_choice(i, sketch_choice(&self.representatives, &self.slots, i));
+            }
+            if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
+                for (i, token) in (a..b).zip(tokens) {
+                    concrete.view.set_choice(i, Choice::One(token));
+                }
+                let mut witness: Witness = (0..end).map(|i| one_token(concrete.view.choice(i))).collect();
+                witness.resize(n, Vec::new());
+                return self.with_tail(end, witness).map(|w| (end, w));
+            }
+            if ctx.stop() {
+                return None;
+            }
+        }
+        None
     }
 
     fn has_intervals(&self) -> bool {
@@ -210,32 +374,12 @@ impl Session {
         };
         if let Some(limit) = stopped {
             *ctx.charts = new_charts(&constraint);
-            self.view.forget();
+            self.exact.forget();
+            self.sketch.forget();
+            self.concrete = None;
             return Err(limit);
         }
         Ok(result)
-    }
-
-    /// The last boundary at which the text can end.
-    fn find_end(&mut self, ctx: &mut Context<'_>) -> Option<usize> {
-        (0..=self.slots.len()).rev().find(|&end| self.view.ends_at(end) && self.view.fits_end(ctx, end))
-    }
-
-    /// Left rows to the right, then a filling put together from the right end.
-    fn find_witness(&mut self, ctx: &mut Context<'_>) -> Option<Witness> {
-        let end = self.find_end(ctx)?;
-        let row = self.view.left_row(ctx, end).clone();
-        let mut step = row.iter().find_map(|&(config, l)| {
-            let right = ctx.end_set(config);
-            ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
-        })?;
-        let mut witness: Witness = vec![Vec::new(); self.slots.len()];
-        for i in (0..end).rev() {
-            let row = self.view.left_row(ctx, i).clone();
-            step = ctx.step_left(&row, self.view.choice(i), &step)?;
-            witness[i].extend(step.token);
-        }
-        self.with_tail(end, witness)
     }
 
     /// Adds the tokens behind the end of the text.
@@ -260,61 +404,146 @@ impl Session {
     }
 
     fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize) -> Vec<TokenId> {
-        let row = self.view.left_row(ctx, i).clone();
+        let exact = self.exact_first() || self.has_intervals();
+        let mut view = std::mem::replace(if exact { &mut self.exact } else { &mut self.sketch }, View::new(self.constraint.start, Vec::new(), vec![false]));
+        let allowed = self.allowed_in(ctx, &mut view, i);
+        *(if exact { &mut self.exact } else { &mut self.sketch }) = view;
+        allowed
+    }
+
+    fn allowed_in(&self, ctx: &mut Context<'_>, view: &mut View, i: usize) -> Vec<TokenId> {
+        let row = view.left_row(ctx, i).clone();
         let mut memo: FxHashMap<(EffectId, SetId), bool> = FxHashMap::default();
         let mut allowed: Vec<TokenId> = Vec::new();
         for (c, l) in row {
             for class in ctx.class_table(c).iter() {
-                if self.effect_fits(ctx, i, class.effect, l, &mut memo) {
+                if effect_fits(ctx, view, i, class.effect, l, &mut memo) {
                     allowed.extend_from_slice(&class.tokens);
                 }
             }
         }
-        self.add_end_tokens(ctx, i, &mut allowed);
+        self.add_end_tokens(ctx, view, i, &mut allowed);
         allowed.sort_unstable();
         allowed.dedup();
         allowed
     }
 
     /// EOS at slot i, and whatever may stand there behind an EOS further left.
-    fn add_end_tokens(&mut self, ctx: &mut Context<'_>, i: usize, allowed: &mut Vec<TokenId>) {
+    fn add_end_tokens(&self, ctx: &mut Context<'_>, view: &mut View, i: usize, allowed: &mut Vec<TokenId>) {
         let vocabulary = ctx.constraint.vocabulary.clone();
-        if self.view.ends_at(i) && self.view.fits_end(ctx, i) {
+        if view.ends_at(i) && view.fits_end(ctx, i) {
             allowed.extend_from_slice(&vocabulary.eos);
         }
         // In the tail: an EOS at j < i whose tail admits slot i.
-        if (0..i).any(|j| self.view.ends_at(j) && self.view.fits_end(ctx, j)) {
+        if (0..i).any(|j| view.ends_at(j) && view.fits_end(ctx, j)) {
             match self.policy.tail_tokens(&vocabulary) {
                 Some(tokens) => allowed.extend(tokens),
                 None => allowed.extend((0..vocabulary.len() as u32).filter(|&t| vocabulary.mask != Some(t))),
             }
         }
     }
+}
 
-    /// Whether a token of this effect at slot i, read from left set `l`, leads to a completable canvas.
-    fn effect_fits(&mut self, ctx: &mut Context<'_>, i: usize, effect: EffectId, l: SetId, memo: &mut FxHashMap<(EffectId, SetId), bool>) -> bool {
-        if let Some(&known) = memo.get(&(effect, l)) {
-            return known;
+/// Whether a token of this effect at slot i, read from left set `l`, leads to a completable canvas.
+fn effect_fits(ctx: &mut Context<'_>, view: &mut View, i: usize, effect: EffectId, l: SetId, memo: &mut FxHashMap<(EffectId, SetId), bool>) -> bool {
+    if let Some(&known) = memo.get(&(effect, l)) {
+        return known;
+    }
+    let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
+    let fits = branches.into_iter().any(|branch| match branch {
+        Branch::End(c) => {
+            let r = view.right_set(ctx, i + 1, c);
+            ctx.charts.fits(&ctx.constraint.cfg, l, r)
         }
-        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
-        let fits = branches.into_iter().any(|branch| match branch {
-            Branch::End(c) => {
-                let r = self.view.right_set(ctx, i + 1, c);
-                ctx.charts.fits(&ctx.constraint.cfg, l, r)
+        Branch::Skip(rest) => effect_fits(ctx, view, i, rest, l, memo),
+        Branch::Emit(t, rest) => {
+            if !ctx.charts.left.predicts(l, t) {
+                return false;
             }
-            Branch::Skip(rest) => self.effect_fits(ctx, i, rest, l, memo),
-            Branch::Emit(t, rest) => {
-                if !ctx.charts.left.predicts(l, t) {
-                    return false;
-                }
-                let mut sources = Sources::default();
-                sources.arcs.push((t, l));
-                let next = ctx.charts.left.build(&ctx.constraint.cfg, &mut sources);
-                next != Chart::DEAD && self.effect_fits(ctx, i, rest, next, memo)
-            }
-        });
-        memo.insert((effect, l), fits);
-        fits
+            let mut sources = Sources::default();
+            sources.arcs.push((t, l));
+            let next = ctx.charts.left.build(&ctx.constraint.cfg, &mut sources);
+            next != Chart::DEAD && effect_fits(ctx, view, i, rest, next, memo)
+        }
+    });
+    memo.insert((effect, l), fits);
+    fits
+}
+
+/// The last boundary at which the text of a view can end.
+fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
+    (0..=view.len()).rev().find(|&end| view.ends_at(end) && view.fits_end(ctx, end))
+}
+
+/// Left rows to the right, then a filling put together from the right end.
+fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(usize, Witness)> {
+    let end = find_end(ctx, view)?;
+    let row = view.left_row(ctx, end).clone();
+    let step = row.iter().find_map(|&(config, l)| {
+        let right = ctx.end_set(config);
+        ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
+    })?;
+    let mut witness: Witness = vec![Vec::new(); view.len()];
+    for (i, token) in walk_left(ctx, view, 0, end, step)?.into_iter().enumerate() {
+        witness[i].push(token);
+    }
+    Some((end, witness))
+}
+
+/// Tokens for slots `a..b` of a view that fit what lies left of a and right of b.
+fn read_off(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize) -> Option<Vec<TokenId>> {
+    let row = view.left_row(ctx, b).clone();
+    let step = row.iter().find_map(|&(config, l)| {
+        let right = view.right_set(ctx, b, config);
+        ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
+    })?;
+    walk_left(ctx, view, a, b, step)
+}
+
+fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut step: Step) -> Option<Vec<TokenId>> {
+    let mut tokens = Vec::with_capacity(b - a);
+    for i in (a..b).rev() {
+        let row = view.left_row(ctx, i).clone();
+        step = ctx.step_left(&row, view.choice(i), &step)?;
+        tokens.extend(step.token);
+    }
+    tokens.reverse();
+    Some(tokens)
+}
+
+fn answer_of(found: Result<bool, &'static str>) -> Answer {
+    match found {
+        Ok(true) => Answer::Completable,
+        Ok(false) => Answer::Dead,
+        Err(limit) => Answer::Undecided(limit),
+    }
+}
+
+fn only(end: usize, n: usize) -> Vec<bool> {
+    (0..=n).map(|i| i == end).collect()
+}
+
+fn one_token(choice: &Choice) -> Vec<TokenId> {
+    match choice {
+        Choice::One(t) => vec![*t],
+        _ => Vec::new(),
+    }
+}
+
+fn sketch_choices(representatives: &Representatives, slots: &[Slot]) -> Vec<Choice> {
+    (0..slots.len()).map(|i| sketch_choice(representatives, slots, i)).collect()
+}
+
+/// Representatives for an open slot: deep inside a gap those that stand alone.
+fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize) -> Choice {
+    let open = |j: Option<usize>| j.is_some_and(|j| slots.get(j) == Some(&Slot::Open));
+    match &slots[i] {
+        Slot::Open if representatives.all_at_once => Choice::All,
+        Slot::Open if open(i.checked_sub(1)) && open(Some(i + 1)) && !representatives.inner.is_empty() => {
+            Choice::Some(representatives.inner.clone())
+        }
+        Slot::Open => Choice::Some(representatives.edge.clone()),
+        other => general(other),
     }
 }
 

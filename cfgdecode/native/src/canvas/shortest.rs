@@ -9,9 +9,9 @@
 use super::session::Witness;
 use super::slots::Slot;
 use super::view::{Choice, Context, LeftRow, Step};
-use crate::intersect::{Chart, Sources};
+use crate::intersect::{Chart, SetId};
 use crate::lexer::ConfigId;
-use std::collections::BTreeMap;
+use crate::vocabulary::EffectId;
 
 pub(super) struct Layers<'a> {
     slots: &'a [Slot],
@@ -101,19 +101,17 @@ impl<'a> Layers<'a> {
 
 impl Context<'_> {
     /// The left row behind one slot with this choice; `also` joins it as it is.
-    pub(super) fn advance_row(&mut self, row: &[(ConfigId, u32)], choice: &Choice, also: &[(ConfigId, u32)]) -> LeftRow {
-        let mut from = Vec::new();
+    pub(super) fn advance_row(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, also: &[(ConfigId, SetId)]) -> LeftRow {
+        let mut from: Vec<(EffectId, SetId)> = Vec::new();
         for &(c, set) in row {
             from.extend(self.classes(choice, c).into_iter().map(|e| (e, set)));
         }
-        let mut ends: BTreeMap<ConfigId, Sources> = self.advance_effects(from.into_iter());
-        for &(c, set) in also {
-            ends.entry(c).or_default().eps.push(set);
-        }
-        self.build_left_row(ends)
+        from.sort_unstable();
+        from.dedup();
+        self.advance_effects(&from, also)
     }
 
-    fn row_fits(&mut self, row: &[(ConfigId, u32)], config: ConfigId, right: u32) -> bool {
+    fn row_fits(&mut self, row: &[(ConfigId, SetId)], config: ConfigId, right: SetId) -> bool {
         row.iter().filter(|r| r.0 == config).any(|&(_, l)| self.charts.fits(&self.constraint.cfg, l, right))
     }
 }

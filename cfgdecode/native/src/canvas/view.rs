@@ -16,7 +16,7 @@ use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, Class, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,9 +36,11 @@ pub type LeftRow = Vec<(ConfigId, SetId)>;
 
 #[derive(Clone, Debug, Default)]
 struct RightRow {
-    of_config: FxHashMap<ConfigId, SetId>,
-    /// Effects of the slot that begins at this boundary.
-    of_effect: FxHashMap<EffectId, SetId>,
+    /// What a configuration's set is built from: kept apart from the set, because most configurations
+    /// are only ever parts of a union.
+    of_config: FxHashMap<ConfigId, Sources>,
+    /// Effects of the slot that begins at this boundary, and unions of several.
+    of_effects: FxHashMap<SmallVec<[EffectId; 2]>, SetId>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +52,11 @@ pub struct View {
     left_valid: usize,
     right: Vec<RightRow>,
     right_valid: usize,
+}
+
+fn extend(sources: &mut Sources, more: &Sources) {
+    sources.eps.extend_from_slice(&more.eps);
+    sources.arcs.extend_from_slice(&more.arcs);
 }
 
 /// The charts that views of one canvas (and its forks) share.
@@ -75,6 +82,23 @@ impl Charts {
 
     pub fn fits(&mut self, cfg: &Cfg, l: SetId, r: SetId) -> bool {
         self.meeting.fits(cfg, &self.left, &self.right, l, r)
+    }
+}
+
+/// One source of a point inside a token; kept small for the heap.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Eps(SetId),
+    Arc(u32, SetId),
+}
+
+impl Source {
+    fn add_to(self, sources: &mut Sources) {
+        match self {
+            Source::Eps(set) if sources.eps.last() != Some(&set) => sources.eps.push(set),
+            Source::Arc(t, set) if sources.arcs.last() != Some(&(t, set)) => sources.arcs.push((t, set)),
+            _ => {}
+        }
     }
 }
 
@@ -150,44 +174,57 @@ impl Context<'_> {
         }
     }
 
-    /// Left set after an effect's branches from `set`, gathered into the sources of what they reach.
-    fn follow_left(&mut self, effect: EffectId, set: SetId, inner: &mut BTreeMap<EffectId, Sources>, ends: &mut BTreeMap<ConfigId, Sources>) {
+    /// Follows an effect's branches from the left set in front of it.
+    fn follow_left(&self, effect: EffectId, set: SetId, inner: &mut BinaryHeap<(EffectId, Source)>, ends: &mut Vec<(ConfigId, SetId)>) {
         for &branch in self.effects.branches(effect) {
             match branch {
-                Branch::End(c) => ends.entry(c).or_default().eps.push(set),
-                Branch::Skip(rest) => inner.entry(rest).or_default().eps.push(set),
+                Branch::End(c) => ends.push((c, set)),
+                Branch::Skip(rest) => inner.push((rest, Source::Eps(set))),
                 Branch::Emit(t, rest) => {
                     if self.charts.left.predicts(set, t) {
-                        inner.entry(rest).or_default().arcs.push((t, set));
+                        inner.push((rest, Source::Arc(t, set)));
                     }
                 }
             }
         }
     }
 
-    /// The left row behind a slot whose effects are given with the sets in front of it.
-    pub fn advance_effects(&mut self, from: impl Iterator<Item = (EffectId, SetId)>) -> BTreeMap<ConfigId, Sources> {
-        let mut inner: BTreeMap<EffectId, Sources> = BTreeMap::new();
-        let mut ends: BTreeMap<ConfigId, Sources> = BTreeMap::new();
-        for (effect, set) in from {
+    /// The left row behind a slot whose effects are given with the sets in front of it; `also` joins it.
+    pub(super) fn advance_effects(&mut self, from: &[(EffectId, SetId)], also: &[(ConfigId, SetId)]) -> LeftRow {
+        let mut inner: BinaryHeap<(EffectId, Source)> = BinaryHeap::new();
+        let mut ends: Vec<(ConfigId, SetId)> = also.to_vec();
+        for &(effect, set) in from {
             self.follow_left(effect, set, &mut inner, &mut ends);
         }
-        // Parts of an effect have smaller ids, so every node is complete when it is the largest left.
-        while let Some((effect, mut sources)) = inner.pop_last() {
+        // Parts of an effect have smaller ids, so a node is complete when it is the largest left.
+        while let Some((effect, first)) = inner.pop() {
+            let mut sources = Sources::default();
+            first.add_to(&mut sources);
+            while inner.peek().is_some_and(|next| next.0 == effect) {
+                if let Some((_, source)) = inner.pop() {
+                    source.add_to(&mut sources);
+                }
+            }
             let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
             if set != Chart::DEAD {
                 self.follow_left(effect, set, &mut inner, &mut ends);
             }
+            if self.stop() {
+                return LeftRow::new();
+            }
         }
-        ends
+        self.build_left_row(ends)
     }
 
-    pub(super) fn build_left_row(&mut self, ends: BTreeMap<ConfigId, Sources>) -> LeftRow {
-        let mut row = LeftRow::with_capacity(ends.len());
-        for (c, mut sources) in ends {
+    fn build_left_row(&mut self, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
+        ends.sort_unstable();
+        ends.dedup();
+        let mut row = LeftRow::new();
+        for run in ends.chunk_by(|a, b| a.0 == b.0) {
+            let mut sources = Sources { eps: run.iter().map(|e| e.1).collect(), arcs: SmallVec::new() };
             let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
             if set != Chart::DEAD {
-                row.push((c, set));
+                row.push((run[0].0, set));
             }
         }
         row
@@ -293,7 +330,14 @@ impl View {
     /// The right set at (boundary, configuration).
     pub fn right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
         self.need_right(ctx, boundary, &[c]);
-        self.right[boundary].of_config.get(&c).copied().unwrap_or(Chart::DEAD)
+        self.known_right_set(ctx, boundary, c)
+    }
+
+    fn known_right_set(&self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
+        match self.right[boundary].of_config.get(&c) {
+            Some(sources) => ctx.charts.right.build(&ctx.constraint.cfg, &mut sources.clone()),
+            None => Chart::DEAD,
+        }
     }
 
     /// Makes the right sets of these configurations: walks right over what is missing, then back.
@@ -351,9 +395,10 @@ impl View {
     fn make_right(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
         if j < self.len() && self.choices[j] == Choice::Anything {
             let all = anything::close_configs(ctx, configs);
-            let exits = all.iter().map(|c| self.right[j + 1].of_config.get(c).copied().unwrap_or(Chart::DEAD)).collect();
+            let exits = all.iter().map(|&c| self.known_right_set(ctx, j + 1, c)).collect();
             let sets = anything::retreat(ctx, &all, exits, self.ends[j]);
-            self.right[j].of_config.extend(all.into_iter().zip(sets));
+            let sources = sets.into_iter().map(|s| Sources { eps: SmallVec::from_slice(&[s]), arcs: SmallVec::new() });
+            self.right[j].of_config.extend(all.into_iter().zip(sources));
             return;
         }
         for &c in configs {
@@ -365,51 +410,56 @@ impl View {
                 ctx.end_sources(c, &mut sources);
             }
             if j < self.len() {
-                for e in ctx.classes(&self.choices[j], c) {
-                    let set = self.right_effect(ctx, j, e);
-                    sources.eps.push(set);
-                }
+                let effects = ctx.classes(&self.choices[j], c);
+                self.gather_right(ctx, j, &effects, &mut sources);
                 if matches!(self.choices[j], Choice::Optional(_)) {
-                    sources.eps.push(self.right[j + 1].of_config.get(&c).copied().unwrap_or(Chart::DEAD));
+                    if let Some(skipped) = self.right[j + 1].of_config.get(&c) {
+                        extend(&mut sources, skipped);
+                    }
                 }
             }
-            let set = ctx.charts.right.build(&ctx.constraint.cfg, &mut sources);
-            self.right[j].of_config.insert(c, set);
+            self.right[j].of_config.insert(c, sources);
         }
     }
 
-    /// The right set before an effect in slot j, given the right row at boundary j+1.
-    fn right_effect(&mut self, ctx: &mut Context<'_>, j: usize, effect: EffectId) -> SetId {
-        if effect == Effects::DEAD {
-            return Chart::DEAD;
+    /// Adds the sources of several effects of slot j. All that may follow one terminal is one point.
+    fn gather_right(&mut self, ctx: &mut Context<'_>, j: usize, effects: &[EffectId], sources: &mut Sources) {
+        let mut emits: Vec<(u32, EffectId)> = Vec::new();
+        let mut stack: SmallVec<[EffectId; 16]> = SmallVec::from_slice(effects);
+        while let Some(effect) = stack.pop() {
+            for &branch in ctx.effects.branches(effect) {
+                match branch {
+                    Branch::End(c) => {
+                        if let Some(more) = self.right[j + 1].of_config.get(&c) {
+                            extend(sources, more);
+                        }
+                    }
+                    Branch::Skip(rest) => stack.push(rest),
+                    Branch::Emit(t, rest) => emits.push((t, rest)),
+                }
+            }
         }
-        if let Some(&known) = self.right[j].of_effect.get(&effect) {
+        sources.arcs.sort_unstable();
+        sources.arcs.dedup();
+        emits.sort_unstable();
+        emits.dedup();
+        for run in emits.chunk_by(|a, b| a.0 == b.0) {
+            let rests: SmallVec<[EffectId; 2]> = run.iter().map(|e| e.1).collect();
+            let set = self.right_effects(ctx, j, rests);
+            sources.arcs.push((run[0].0, set));
+        }
+    }
+
+    /// The right set before any of these effects of slot j, given the right row at boundary j+1.
+    fn right_effects(&mut self, ctx: &mut Context<'_>, j: usize, effects: SmallVec<[EffectId; 2]>) -> SetId {
+        if let Some(&known) = self.right[j].of_effects.get(&effects) {
             return known;
         }
-        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
         let mut sources = Sources::default();
-        for branch in branches {
-            match branch {
-                Branch::End(c) => sources.eps.push(self.right[j + 1].of_config.get(&c).copied().unwrap_or(Chart::DEAD)),
-                Branch::Skip(rest) => sources.eps.push(self.right_effect(ctx, j, rest)),
-                Branch::Emit(t, rest) => sources.arcs.push((t, self.right_effect(ctx, j, rest))),
-            }
-        }
+        self.gather_right(ctx, j, &effects, &mut sources);
         let set = ctx.charts.right.build(&ctx.constraint.cfg, &mut sources);
-        self.right[j].of_effect.insert(effect, set);
+        self.right[j].of_effects.insert(effects, set);
         set
-    }
-
-    /// The right set before one effect of slot j, whatever the slot's own choice.
-    pub fn right_of_effect(&mut self, ctx: &mut Context<'_>, j: usize, effect: EffectId) -> SetId {
-        let mut ends = Vec::new();
-        ctx.ends_of(effect, &mut ends);
-        self.need_right(ctx, j + 1, &ends);
-        while self.right_valid > j {
-            self.right_valid -= 1;
-            self.right[self.right_valid] = RightRow::default();
-        }
-        self.right_effect(ctx, j, effect)
     }
 
     /// Whether the canvas of this view can be completed, asked at one boundary.
@@ -419,7 +469,7 @@ impl View {
         self.need_right(ctx, boundary, &configs);
         // A text may also have ended further left; then what lies between is behind its EOS.
         row.iter().any(|&(c, l)| {
-            let r = self.right[boundary].of_config.get(&c).copied().unwrap_or(Chart::DEAD);
+            let r = self.known_right_set(ctx, boundary, c);
             ctx.charts.fits(&ctx.constraint.cfg, l, r)
         })
     }

@@ -166,6 +166,7 @@ impl Chart {
         }
         sources.arcs.sort_unstable();
         sources.arcs.dedup();
+        self.merge_origins(cfg, sources);
         if let Some(&known) = self.memo.get(sources) {
             return known;
         }
@@ -176,6 +177,23 @@ impl Chart {
         let set = self.saturate(cfg, sources);
         self.memo.insert(sources.clone(), set);
         set
+    }
+
+    /// One origin per terminal: reading `t` from either of two points is reading it from their union.
+    fn merge_origins(&mut self, cfg: &Cfg, sources: &mut Sources) {
+        if !sources.arcs.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return;
+        }
+        let arcs = std::mem::take(&mut sources.arcs);
+        for run in arcs.chunk_by(|a, b| a.0 == b.0) {
+            let origin = if run.len() == 1 {
+                run[0].1
+            } else {
+                let mut union = Sources { eps: run.iter().map(|arc| arc.1).collect(), arcs: SmallVec::new() };
+                self.build(cfg, &mut union)
+            };
+            sources.arcs.push((run[0].0, origin));
+        }
     }
 
     /// Completes upward from the terminals that end here, filtered by what the origins predicted.

@@ -49,6 +49,32 @@ impl CharSets {
         }
     }
 
+    /// Whether every rest that leads from `small` to [`ACCEPT`] does so from `large`.
+    pub(super) fn is_included(&self, small: CharState, large: CharState) -> bool {
+        if small == large || small == NOTHING {
+            return true;
+        }
+        if small == ACCEPT || large == ACCEPT || large == NOTHING {
+            return false;
+        }
+        self.states[small as usize].iter().all(|arc| {
+            let mut byte = arc.low;
+            loop {
+                let others = &self.states[large as usize];
+                let i = others.partition_point(|other| other.high < byte);
+                match others.get(i) {
+                    Some(other) if other.low <= byte && self.is_included(arc.to, other.to) => {
+                        if other.high >= arc.high {
+                            return true;
+                        }
+                        byte = other.high + 1;
+                    }
+                    _ => return false,
+                }
+            }
+        })
+    }
+
     pub(super) fn n_states(&self) -> usize {
         self.states.len()
     }
@@ -63,7 +89,9 @@ impl CharSets {
         for &(low, high) in clipped(&ranges, 0, 0x7F).iter() {
             arcs.push(Arc { low: low as u8, high: high as u8, to: ACCEPT });
         }
-        for (n_tails, first, last, lead) in [(1, 0x80, 0x7FF, 0xC0), (2, 0x800, 0xFFFF, 0xE0), (3, 0x1_0000, 0x10_FFFF, 0xF0)] {
+        for (n_tails, first, last, lead) in
+            [(1, 0x80, 0x7FF, 0xC0), (2, 0x800, 0xFFFF, 0xE0), (3, 0x1_0000, 0x10_FFFF, 0xF0)]
+        {
             let part = clipped(&ranges, first, last);
             self.split(&part, n_tails, lead, &mut arcs);
         }

@@ -16,6 +16,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ast::{LexerSpec, Mode};
+use super::futures::Future;
 use super::history::{HistoryId, UNTOUCHED};
 use super::keywords::{self, Keywords, KeywordsId};
 use super::nfa::{FAIL, Inst, Pc, Program};
@@ -26,39 +27,29 @@ use super::{ConfigId, LexerError, LexerLimits, TerminalId, charset};
 pub const DEAD: ConfigId = ConfigId(0);
 const START: ConfigId = ConfigId(1);
 const UNKNOWN: u32 = u32::MAX;
-/// Configurations whose successors are tried before one counts as having a future.
-const MAX_SEARCH: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Config {
-    list: ListId,
-    keywords: KeywordsId,
-    cond: CondId,
-    history: HistoryId,
+pub(super) struct Config {
+    pub(super) list: ListId,
+    pub(super) keywords: KeywordsId,
+    pub(super) cond: CondId,
+    pub(super) history: HistoryId,
     /// History of the lexeme by itself; only kept where prefixes of lexemes are matched.
-    own_history: HistoryId,
+    pub(super) own_history: HistoryId,
 }
 
 /// What was computed about a configuration; [`UNKNOWN`] where nothing was.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+pub(super) struct Known {
     row: u32,
     cuts: (u32, u32),
-    future: Future,
-}
-
-/// Whether some text leads from a configuration to an end. A search that is too long answers yes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Future {
-    Unknown,
-    Some,
-    None,
+    pub(super) future: Future,
 }
 
 #[derive(Clone, Debug)]
 pub struct Lexer {
     mode: Mode,
-    scanner: Scanner,
+    pub(super) scanner: Scanner,
     keywords: Keywords,
     starts: Vec<Pc>,
     start_lists: FxHashMap<Holds, ListId>,
@@ -67,12 +58,12 @@ pub struct Lexer {
     ends_anywhere: Vec<bool>,
     has_prefixes: bool,
     limits: LexerLimits,
-    configs: Vec<Config>,
-    known: Vec<Known>,
+    pub(super) configs: Vec<Config>,
+    pub(super) known: Vec<Known>,
     ids: FxHashMap<Config, u32>,
     rows: Vec<u32>,
     cuts: Vec<(TerminalId, ConfigId)>,
-    overflowed: Option<&'static str>,
+    pub(super) overflowed: Option<&'static str>,
 }
 
 impl Lexer {
@@ -227,7 +218,7 @@ impl Lexer {
         text
     }
 
-    fn push(&mut self, config: Config) -> ConfigId {
+    pub(super) fn push(&mut self, config: Config) -> ConfigId {
         let id = self.configs.len() as u32;
         self.configs.push(config);
         self.known.push(Known { row: UNKNOWN, cuts: (UNKNOWN, UNKNOWN), future: Future::Unknown });
@@ -235,7 +226,7 @@ impl Lexer {
         ConfigId(id)
     }
 
-    fn intern(&mut self, config: Config) -> ConfigId {
+    pub(super) fn intern(&mut self, config: Config) -> ConfigId {
         if let Some(&id) = self.ids.get(&config) {
             return ConfigId(id);
         }
@@ -251,7 +242,7 @@ impl Lexer {
         self.push(config)
     }
 
-    fn first_step(&mut self, id: ConfigId, class: u8) -> ConfigId {
+    pub(super) fn first_step(&mut self, id: ConfigId, class: u8) -> ConfigId {
         let Some(&config) = self.configs.get(id.0 as usize) else { return DEAD };
         if id == DEAD {
             return DEAD;
@@ -271,7 +262,7 @@ impl Lexer {
         next
     }
 
-    fn next(&mut self, config: Config, class: u8) -> ConfigId {
+    pub(super) fn next(&mut self, config: Config, class: u8) -> ConfigId {
         let history = self.scanner.step_history(config.history, class);
         let cond = self.scanner.step_cond(config.cond, class, self.scanner.history.holds(history));
         if cond == NEVER {
@@ -292,11 +283,11 @@ impl Lexer {
         self.intern(Config { list, keywords, cond, history, own_history })
     }
 
-    fn holds(&self, history: HistoryId, own_history: HistoryId) -> Holds {
+    pub(super) fn holds(&self, history: HistoryId, own_history: HistoryId) -> Holds {
         Holds { text: self.scanner.history.holds(history), lexeme: self.scanner.history.holds(own_history) }
     }
 
-    fn start_list(&mut self, history: HistoryId) -> ListId {
+    pub(super) fn start_list(&mut self, history: HistoryId) -> ListId {
         let holds = self.holds(history, self.scanner.history.at_start);
         if let Some(&list) = self.start_lists.get(&holds) {
             return list;
@@ -306,7 +297,7 @@ impl Lexer {
         list
     }
 
-    fn first_cuts(&mut self, id: ConfigId) {
+    pub(super) fn first_cuts(&mut self, id: ConfigId) {
         let mut cuts = self.ends(self.configs[id.0 as usize]);
         cuts.retain(|&(_, fresh)| self.has_future(fresh));
         let begin = self.cuts.len() as u32;
@@ -315,7 +306,7 @@ impl Lexer {
     }
 
     /// Where the lexeme may end, whether or not there is a future.
-    fn ends(&mut self, config: Config) -> Vec<(TerminalId, ConfigId)> {
+    pub(super) fn ends(&mut self, config: Config) -> Vec<(TerminalId, ConfigId)> {
         let mut cuts: Vec<(TerminalId, ConfigId)> = Vec::new();
         for accept in self.scanner.accepts(config.list) {
             let anywhere = self.ends_anywhere[accept.terminal as usize];
@@ -342,61 +333,6 @@ impl Lexer {
             }
         }
         cuts
-    }
-
-    // --- dead ends -----------------------------------------------------------------------------------
-
-    /// Whether some text leads from here to an end. Only conditions can forbid it (threads always reach a match).
-    fn has_future(&mut self, id: ConfigId) -> bool {
-        if id == DEAD {
-            return false;
-        }
-        if self.known[id.0 as usize].future == Future::Unknown {
-            self.search_future(id);
-        }
-        self.known[id.0 as usize].future == Future::Some
-    }
-
-    fn search_future(&mut self, id: ConfigId) {
-        let mut agenda = vec![id];
-        let mut seen: FxHashSet<ConfigId> = FxHashSet::default();
-        seen.insert(id);
-        let mut i = 0;
-        while i < agenda.len() {
-            if self.surely_has_future(agenda[i]) || i >= MAX_SEARCH || self.overflowed.is_some() {
-                self.known[id.0 as usize].future = Future::Some;
-                return;
-            }
-            let config = self.configs[agenda[i].0 as usize];
-            i += 1;
-            let mut next: Vec<ConfigId> = self.ends(config).into_iter().map(|(_, fresh)| fresh).collect();
-            for class in 0..self.scanner.bytes.len() {
-                next.push(self.next(config, class as u8));
-            }
-            for next in next {
-                if next != DEAD && self.known[next.0 as usize].future != Future::None && seen.insert(next) {
-                    if self.surely_has_future(next) {
-                        self.known[id.0 as usize].future = Future::Some;
-                        return;
-                    }
-                    agenda.push(next);
-                }
-            }
-        }
-        for dead in agenda {
-            self.known[dead.0 as usize].future = Future::None;
-        }
-    }
-
-    fn surely_has_future(&mut self, id: ConfigId) -> bool {
-        let config = self.configs[id.0 as usize];
-        let known = self.known[id.0 as usize].future;
-        let is_free = config.cond == ALWAYS && config.list != EMPTY && self.scanner.is_free(config.list);
-        if known == Future::Some || is_free || self.can_end(id) {
-            self.known[id.0 as usize].future = Future::Some;
-            return true;
-        }
-        false
     }
 }
 
@@ -440,6 +376,7 @@ fn byte_classes(program: &Program) -> ([u8; 256], Vec<u8>) {
     refine(&|byte| if in_literals[usize::from(byte)] { u32::from(byte) + 1 } else { 0 });
     debug_assert!(program.insts.iter().all(|inst| !matches!(inst, Inst::Lit { len: 0, .. })));
     let class_of = class_of.map(|class| class as u8);
-    let bytes = (0..n_classes).map(|class| (0..=255u8).find(|&b| usize::from(class_of[usize::from(b)]) == class).unwrap_or(0));
+    let bytes =
+        (0..n_classes).map(|class| (0..=255u8).find(|&b| usize::from(class_of[usize::from(b)]) == class).unwrap_or(0));
     (class_of, bytes.collect())
 }

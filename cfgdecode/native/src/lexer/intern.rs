@@ -50,6 +50,8 @@ impl<T: Copy + Eq + Hash> Interner<T> {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<T>() + self.ends.capacity() * size_of::<usize>() + self.by_hash.capacity() * 40
+        self.cells.capacity() * size_of::<T>()
+            + self.ends.capacity() * size_of::<usize>()
+            + self.by_hash.capacity() * 40
     }
 }

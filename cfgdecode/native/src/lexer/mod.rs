@@ -7,7 +7,8 @@
 //!
 //! Terms: a *terminal* is a class of lexemes, a *lexeme* a piece of text read as one terminal.
 //! Reading order: `ast` (patterns), `charset` (characters as bytes), `nfa` (patterns as a program),
-//! `intern`, `scanner` (lists of threads, conditions), `history` (look-behind), `keywords`, `config` (the lexer).
+//! `intern`, `scanner` (lists of threads), `looks` and `conditions` (what is asked of the text that follows),
+//! `history` (of the text that came before), `prefixes`, `keywords`, `config` (the lexer), `futures` (dead ends).
 //!
 //! Which lexeme Lark reads: `BasicLexer` (lark/lexer.py) matches one alternation of all terminals with
 //! `re.match(text, pos)`, so look-behinds see the text before `pos`, then retypes by whole-lexeme
@@ -18,11 +19,15 @@
 
 mod ast;
 mod charset;
+mod conditions;
 mod config;
+mod futures;
 mod history;
 mod intern;
 mod keywords;
+mod looks;
 mod nfa;
+mod prefixes;
 mod scanner;
 #[cfg(test)]
 mod tests;
@@ -68,7 +73,9 @@ pub enum LexerError {
 impl std::fmt::Display for LexerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            LexerError::Unsupported { terminal, construct } => write!(f, "terminal {terminal}: {construct} is not supported"),
+            LexerError::Unsupported { terminal, construct } => {
+                write!(f, "terminal {terminal}: {construct} is not supported")
+            }
             LexerError::TooLarge { limit, given } => write!(f, "the terminals are too large: {limit} reached {given}"),
             LexerError::NoSuchTerminal { id, n_terminals } => write!(f, "no terminal {id}, there are {n_terminals}"),
         }

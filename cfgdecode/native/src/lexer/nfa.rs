@@ -31,14 +31,41 @@ const MAX_LOOP_DEPTH: u8 = 63;
 pub(super) enum Inst {
     Fail,
     /// Reads `bytes[at..at + len]`, `len > 0`.
-    Lit { at: u32, len: u32, next: Pc },
-    Set { root: CharState, next: Pc },
-    Split { first: Pc, second: Pc },
-    Until { depth: u8, greedy: bool, body: Pc, exit: Pc },
-    Look { negate: bool, start: Pc, next: Pc },
-    Behind { index: u32, negate: bool, next: Pc },
-    Start { next: Pc },
-    Match { terminal: TerminalId },
+    Lit {
+        at: u32,
+        len: u32,
+        next: Pc,
+    },
+    Set {
+        root: CharState,
+        next: Pc,
+    },
+    Split {
+        first: Pc,
+        second: Pc,
+    },
+    Until {
+        depth: u8,
+        greedy: bool,
+        body: Pc,
+        exit: Pc,
+    },
+    Look {
+        negate: bool,
+        start: Pc,
+        next: Pc,
+    },
+    Behind {
+        index: u32,
+        negate: bool,
+        next: Pc,
+    },
+    Start {
+        next: Pc,
+    },
+    Match {
+        terminal: TerminalId,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -119,10 +146,11 @@ impl Program {
     }
 
     /// For each instruction one that reads the same and then matches just as surely, the first of its kind;
-    /// itself if a match behind it is not sure. Only for the question whether some prefix matches.
-    pub(super) fn alike(&self) -> Vec<Pc> {
+    /// itself if a match behind it is not sure; and whether it is. For the question whether some prefix matches.
+    pub(super) fn alike(&self) -> (Vec<Pc>, Vec<bool>) {
         let n = self.insts.len();
         let (mut alike, mut matches): (Vec<Pc>, Vec<bool>) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let mut is_sure: Vec<bool> = Vec::with_capacity(n);
         let mut first_set = None;
         let mut first_lit: FxHashMap<(u32, u32), Pc> = FxHashMap::default();
         for (pc, inst) in self.insts.iter().enumerate() {
@@ -135,6 +163,10 @@ impl Program {
                 Inst::Lit { at, len, next } if surely(next) => *first_lit.entry((at, len)).or_insert(pc),
                 _ => pc,
             });
+            is_sure.push(match *inst {
+                Inst::Set { next, .. } | Inst::Lit { next, .. } => surely(next),
+                _ => false,
+            });
             matches.push(match *inst {
                 Inst::Match { .. } => true,
                 Inst::Split { first, second } => surely(first) || surely(second),
@@ -142,7 +174,29 @@ impl Program {
                 _ => false,
             });
         }
-        alike
+        (alike, is_sure)
+    }
+
+    /// Whether no assertion lies on any way from an instruction: nothing can keep a thread there from a match.
+    pub(super) fn free(&self) -> Vec<bool> {
+        let mut free = vec![true; self.insts.len()];
+        let mut is_changed = true;
+        // Instructions lead to earlier ones, but for bodies of loops: one more round for each level of loops.
+        while is_changed {
+            is_changed = false;
+            for (pc, inst) in self.insts.iter().enumerate() {
+                let now = match *inst {
+                    Inst::Fail | Inst::Match { .. } => true,
+                    Inst::Lit { next, .. } | Inst::Set { next, .. } => free[next as usize],
+                    Inst::Split { first, second } => free[first as usize] && free[second as usize],
+                    Inst::Until { body, exit, .. } => free[body as usize] && free[exit as usize],
+                    Inst::Look { .. } | Inst::Behind { .. } | Inst::Start { .. } => false,
+                };
+                is_changed |= free[pc] && !now;
+                free[pc] &= now;
+            }
+        }
+        free
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

@@ -52,7 +52,14 @@ struct Repeat<'a> {
 
 impl Repeat<'_> {
     /// Python's MAX_UNTIL and MIN_UNTIL: `count` iterations are done, the last optional one began at `last`.
-    fn until(&self, text: &[char], count: u32, last: Option<usize>, at: usize, then: &mut dyn FnMut(usize) -> bool) -> bool {
+    fn until(
+        &self,
+        text: &[char],
+        count: u32,
+        last: Option<usize>,
+        at: usize,
+        then: &mut dyn FnMut(usize) -> bool,
+    ) -> bool {
         if count < self.min {
             return backtrack(self.node, text, at, &mut |end| self.until(text, count + 1, last, end, then));
         }
@@ -217,7 +224,8 @@ fn behind(negate: bool, node: Node) -> Node {
 }
 
 fn spec(mode: Mode, nodes: &[Node]) -> LexerSpec {
-    let terminals = nodes.iter().enumerate().map(|(i, node)| TerminalSpec { name: format!("T{i}"), node: node.clone() });
+    let terminals =
+        nodes.iter().enumerate().map(|(i, node)| TerminalSpec { name: format!("T{i}"), node: node.clone() });
     let scanner = if mode == Mode::Basic { (0..nodes.len() as u32).collect() } else { vec![] };
     LexerSpec { mode, terminals: terminals.collect(), ignore: vec![], scanner, keywords: vec![] }
 }
@@ -326,7 +334,14 @@ fn escaped_strings() {
 
 #[test]
 fn python_strings() {
-    let quoted = cat(&[lit("\""), ahead(true, lit("\"\"")), lazy(not_in("\n")), behind(true, lit("\\")), lazy(lit("\\\\")), lit("\"")]);
+    let quoted = cat(&[
+        lit("\""),
+        ahead(true, lit("\"\"")),
+        lazy(not_in("\n")),
+        behind(true, lit("\\")),
+        lazy(lit("\\\\")),
+        lit("\""),
+    ]);
     let any = not_in("");
     let long = cat(&[lit("\"\"\""), lazy(any), behind(true, lit("\\")), lazy(lit("\\\\")), lit("\"\"\"")]);
     check_all(&[long.clone(), quoted.clone(), lit("x")], "\"x\\", 7);
@@ -378,12 +393,60 @@ fn empty_iterations_end_a_loop_as_in_python() {
 }
 
 #[test]
+fn one_loop_after_the_other_starts_anew() {
+    let loops = [
+        alt(&[lit("a"), Node::Cat(vec![])]),
+        alt(&[Node::Cat(vec![]), lit("b")]),
+        cat(&[maybe(lit("a")), lazy(lit("b"))]),
+    ];
+    for first in &loops {
+        for second in &loops {
+            for (greedy, max) in [(true, None), (false, None), (true, Some(2)), (false, Some(3))] {
+                let both = cat(&[rep(0, max, greedy, first.clone()), rep(0, max, true, second.clone())]);
+                check_all(
+                    &[cat(&[lit("c"), both.clone()]), cat(&[lit("c"), plus(both), lit("c")]), lit("a"), lit("b")],
+                    "abc",
+                    3,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn prefixes_of_a_lexeme_are_matched_by_themselves() {
+    let complete = |nodes: &[Node], text: &str| one(&mut build(&spec(Mode::DynamicComplete, nodes)), text);
+    // Where the text goes on the lexeme is "acd"; cut off behind "ac" it is "a".
+    let not_behind_b =
+        cat(&[lit("a"), ahead(false, cat(&[lit("c"), behind(false, lit("ac")), behind(true, lit("bac"))]))]);
+    let nodes = [alt(&[not_behind_b, lit("acd")]), lit("b"), lit("cd")];
+    assert_eq!(complete(&nodes, "bacd"), vec![vec![(1, 1), (0, 2), (2, 4)], vec![(1, 1), (0, 4)]]);
+    check_all(&nodes, "abcd", 5);
+    // A prefix consists of whole characters.
+    let nodes = [alt(&[lit("aé"), cat(&[lit("a"), ahead(true, Node::End)])]), lit("é")];
+    assert_eq!(complete(&nodes, "aé"), vec![vec![(0, 3)]]);
+    let nodes = [alt(&[lit("aéé"), cat(&[lit("a"), ahead(true, Node::End)])]), lit("é")];
+    assert_eq!(complete(&nodes, "aéé").len(), 2);
+    let nodes = [cat(&[Node::Start, lit("a"), star(lit("b")), ahead(true, lit("c"))]), plus(lit("b")), lit("c")];
+    check_all(&nodes, "abc", 5);
+}
+
+#[test]
 fn characters_of_several_bytes() {
     let wide = set(&[('\u{7f}', '\u{7ff}'), ('\u{d000}', '\u{ffff}'), ('😀', '😂')]);
     check_all(&[plus(wide), lit("é"), set(&[('a', 'ê')]), lit("€")], "aé€😁\u{e000}", 4);
     let mut sets = charset::CharSets::new();
     let all = [(0u32, 0x10_FFFF)];
-    let odd = [(0x61, 0x61), (0x7F, 0x80), (0x7FE, 0x801), (0xFFF, 0x1000), (0x1041, 0x2FFF), (0x3001, 0x3001), (0xFFFF, 0x1_0000), (0x4_0000, 0x4_0FFF)];
+    let odd = [
+        (0x61, 0x61),
+        (0x7F, 0x80),
+        (0x7FE, 0x801),
+        (0xFFF, 0x1000),
+        (0x1041, 0x2FFF),
+        (0x3001, 0x3001),
+        (0xFFFF, 0x1_0000),
+        (0x4_0000, 0x4_0FFF),
+    ];
     for ranges in [&all[..], &odd[..]] {
         let root = sets.root(ranges);
         for c in (0..=0x10_FFFFu32).filter_map(char::from_u32) {
@@ -415,10 +478,7 @@ fn looks_reach_beyond_the_lexeme() {
     check_all(&[cat(&[behind(false, lit("ab")), lit("c")]), lit("a"), lit("b"), lit("c")], "abc", 5);
     // Word boundaries, as the front end writes them.
     let boundary = || {
-        alt(&[
-            cat(&[behind(false, word()), ahead(true, word())]),
-            cat(&[behind(true, word()), ahead(false, word())]),
-        ])
+        alt(&[cat(&[behind(false, word()), ahead(true, word())]), cat(&[behind(true, word()), ahead(false, word())])])
     };
     check_all(&[cat(&[boundary(), lit("a"), boundary()]), plus(word()), lit(" ")], "ab ", 6);
     check_all(&[cat(&[Node::Start, lit("a")]), cat(&[lit("b"), Node::End]), lit("c"), lit("b")], "abc", 5);
@@ -477,7 +537,9 @@ fn limits_are_named_and_sticky() {
         assert_eq!(config, DEAD);
         assert!(lexer.n_configs() <= 200);
     }
-    let mut lexer = Lexer::new(spec(Mode::Basic, &[lit("a")]), LexerLimits { nfa_states: 5, dfa_states: 0, configs: 0 }).expect("tiny");
+    let mut lexer =
+        Lexer::new(spec(Mode::Basic, &[lit("a")]), LexerLimits { nfa_states: 5, dfa_states: 0, configs: 0 })
+            .expect("tiny");
     let start = lexer.start();
     assert_eq!(lexer.step(start, b'a'), DEAD);
     assert_eq!(lexer.overflowed(), Some("configs"));
@@ -493,12 +555,16 @@ fn what_cannot_be_done_is_refused_by_name() {
     assert_eq!(error(behind(false, Node::End)), refused("end of text in a look-behind"));
     let mut bad = spec(Mode::Basic, &[lit("a")]);
     bad.scanner = vec![7];
-    assert!(matches!(Lexer::new(bad, LexerLimits::default()), Err(LexerError::NoSuchTerminal { id: 7, n_terminals: 1 })));
+    assert!(matches!(
+        Lexer::new(bad, LexerLimits::default()),
+        Err(LexerError::NoSuchTerminal { id: 7, n_terminals: 1 })
+    ));
 }
 
 #[test]
 fn many_literals() {
-    let words: Vec<Node> = (0..5_000u32).map(|i| lit(&format!("\"word{}{i}\"", i.wrapping_mul(2_654_435_761)))).collect();
+    let words: Vec<Node> =
+        (0..5_000u32).map(|i| lit(&format!("\"word{}{i}\"", i.wrapping_mul(2_654_435_761)))).collect();
     for mode in MODES {
         let mut lexer = build(&spec(mode, &words));
         let text = format!("\"word{}{}\"", 4_321u32.wrapping_mul(2_654_435_761), 4_321);
@@ -509,6 +575,44 @@ fn many_literals() {
 }
 
 // --- random terminals ----------------------------------------------------------------------------------------
+
+/// Explores configurations from the start and expects a way to an end from each.
+fn check_futures(lexer: &mut Lexer, limit: usize) {
+    let mut bytes: Vec<u8> = Vec::new();
+    for byte in 0..=255u8 {
+        let classes = lexer.byte_classes();
+        if usize::from(classes[usize::from(byte)]) == bytes.len() {
+            bytes.push(byte);
+        }
+    }
+    let mut found = vec![lexer.start()];
+    let mut next_of: Vec<Vec<usize>> = Vec::new();
+    let mut i = 0;
+    while i < found.len() {
+        let mut next: Vec<ConfigId> = lexer.cuts(found[i]).iter().map(|cut| cut.1).collect();
+        next.extend(bytes.iter().map(|&byte| lexer.step(found[i], byte)).filter(|&c| c != DEAD));
+        let mut places = Vec::new();
+        for config in next {
+            places.push(found.iter().position(|&c| c == config).unwrap_or(found.len()));
+            if places.last() == Some(&found.len()) {
+                found.push(config);
+            }
+        }
+        next_of.push(places);
+        i += 1;
+        if found.len() > limit {
+            return;
+        }
+    }
+    let mut good: Vec<bool> = found.iter().map(|&c| lexer.can_end(c)).collect();
+    for _ in 0..found.len() {
+        for i in (0..found.len()).rev() {
+            good[i] = good[i] || next_of[i].iter().any(|&next| good[next]);
+        }
+    }
+    let bad = (1..found.len()).find(|&i| !good[i]);
+    assert!(bad.is_none(), "{}", lexer.describe(found[bad.unwrap_or(0)]));
+}
 
 struct Random(u64);
 
@@ -571,6 +675,7 @@ fn random_round(seed: u64, n_rounds: u32) {
                 let (have, want) = (have(&mut lexer, &text), want(&spec, &text));
                 assert_eq!(have, want, "seed {seed} round {round} {text:?} {spec:#?}");
             }
+            check_futures(&mut lexer, 150);
             assert_eq!(lexer.overflowed(), None);
         }
     }

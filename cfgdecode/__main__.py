@@ -1,0 +1,5 @@
+"""`python -m cfgdecode`: see cfgdecode/cli."""
+
+from .cli import main
+
+main()

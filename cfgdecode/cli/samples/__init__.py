@@ -1,0 +1,1 @@
+"""Bundled texts and the bundled tokenizer."""

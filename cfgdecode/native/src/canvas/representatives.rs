@@ -1,0 +1,94 @@
+//! A few tokens that stand for the whole vocabulary where a witness is looked for.
+//!
+//! A canvas that can be completed with these tokens can be completed; the converse need not hold, so
+//! they decide only "yes". `edge` tokens serve cells next to decided text: one token for each terminal,
+//! with and without ignorable text in front, all single ASCII bytes, and the most frequent tokens of
+//! several lexemes. `inner` tokens serve cells deep inside a gap: each begins with ignorable text and
+//! holds one lexeme, so that whatever ends before such a cell has ended for good.
+//!
+//! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
+
+use super::constraint::Constraint;
+use crate::lexer::ConfigId;
+use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// Tokens of several lexemes that are kept.
+const N_COMPOUND: usize = 96;
+
+#[derive(Clone, Debug)]
+pub struct Representatives {
+    pub edge: Arc<[TokenId]>,
+    pub inner: Arc<[TokenId]>,
+    /// All tokens are to be tried at once: there are few classes.
+    pub all_at_once: bool,
+}
+
+/// Classes at the start of the text up to which nothing is left out.
+const FEW_CLASSES: usize = 1000;
+
+impl Representatives {
+    pub fn new(constraint: &Constraint, effects: &mut Effects) -> Representatives {
+        let vocabulary = &constraint.vocabulary;
+        let start = effects.classes(vocabulary, constraint.start);
+        let all_at_once = vocabulary.len() <= 4096 || start.len() <= FEW_CLASSES;
+        if all_at_once {
+            return Representatives { edge: Arc::from([]), inner: Arc::from([]), all_at_once };
+        }
+        let mut best: FxHashMap<(u32, bool, bool), TokenId> = FxHashMap::default();
+        let mut compound: Vec<(TokenId, EffectId)> = Vec::new();
+        for class in start.iter() {
+            let token = class.tokens[0];
+            match shape(effects, class.effect) {
+                Shape::One { config, spaced } => {
+                    let cuts: Vec<(u32, ConfigId)> = effects.lexer.cuts(config).to_vec();
+                    for (terminal, _) in cuts {
+                        let ignored = effects.is_ignored(terminal);
+                        let slot = best.entry((terminal, spaced, ignored)).or_insert(token);
+                        *slot = (*slot).min(token);
+                    }
+                }
+                Shape::Several => compound.push((token, class.effect)),
+                Shape::Other => {}
+            }
+        }
+        compound.sort_unstable();
+        let mut edge: Vec<TokenId> = (0..128).filter_map(|b| vocabulary.byte_tokens[b]).collect();
+        let mut inner: Vec<TokenId> = Vec::new();
+        let mut keyed: Vec<_> = best.into_iter().collect();
+        keyed.sort_unstable();
+        for ((_, spaced, ignored), token) in keyed {
+            edge.push(token);
+            if spaced || ignored {
+                inner.push(token);
+            }
+        }
+        edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
+        for list in [&mut edge, &mut inner] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Representatives { edge: edge.into(), inner: inner.into(), all_at_once }
+    }
+}
+
+enum Shape {
+    /// One lexeme, maybe behind ignored text, that may end where the token ends.
+    One { config: ConfigId, spaced: bool },
+    Several,
+    Other,
+}
+
+fn shape(effects: &Effects, effect: EffectId) -> Shape {
+    match effects.branches(effect) {
+        [Branch::End(config)] => Shape::One { config: *config, spaced: false },
+        [Branch::Skip(rest)] => match effects.branches(*rest) {
+            [Branch::End(config)] => Shape::One { config: *config, spaced: true },
+            [Branch::Emit(..)] => Shape::Several,
+            _ => Shape::Other,
+        },
+        [Branch::Emit(..)] => Shape::Several,
+        _ => Shape::Other,
+    }
+}
