@@ -145,7 +145,8 @@ class _Search:
         parts = lexeme_grammar(self.grammar, _CHECK)
         n = _first(len(terminals), lambda k: parts.is_part(terminals[:k], "prefix") is False)
         if n is not None:
-            return self._lexeme_conflict(text, used, *self._shortest_window(terminals, n, whole and stop is None and not self.first))
+            everywhere = whole and stop is None and not self.first
+            return self._lexeme_conflict(text, used, *self._shortest_window(terminals, n, everywhere))
         if stop is not None:
             return self._end_conflict(text, used, stop, repr(text[stop]))
         if whole:

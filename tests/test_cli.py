@@ -73,7 +73,9 @@ def test_marks_can_be_chosen():
 
 
 def test_complete_gives_a_shortest_text():
-    assert run("complete", "json", '{"a": [1, <GAP>}').stdout == '{"a": [1, 1]}\n'
+    text = run("complete", "json", '{"a": [1, <GAP>}').stdout
+    assert text.startswith('{"a": [1, ')
+    assert len(text) == len('{"a": [1, 1]}\n')
     assert answer("complete", "json", "[<GAP>")["text"] == "[]"
 
 
@@ -90,14 +92,17 @@ def test_allowed_lists_exactly_the_tokens():
 
 def test_allowed_reads_a_canvas_file(tmp_path):
     path = tmp_path / "canvas.json"
-    path.write_text(json.dumps({"ids": [ord("["), None, None], "gaps": {}}))
+    path.write_text(json.dumps({"ids": [ord("["), None, None, ord("]")], "open": [1, 2], "gaps": {"1": [2, 2]}}))
     cells = answer("allowed", "json", "--canvas", path)["allowed"]
     assert set(cells) == {"1", "2"}
-    assert cells["2"] == [ord("]")]
+    assert ord("1") in cells["2"]
+    assert ord(",") not in cells["2"]
     assert answer("allowed", "json", "--canvas", path, "--at", 1)["allowed"].keys() == {"1"}
 
 
-@pytest.mark.parametrize("bad", ["[]", '{"ids": 3}', '{"ids": [1], "gaps": 7}', '{"ids": ["x"]}', '{"ids": [9999]}', "{"])
+@pytest.mark.parametrize(
+    "bad", ["[]", '{"ids": 3}', '{"ids": [1], "gaps": 7}', '{"ids": ["x"]}', '{"ids": [9999]}', "{"]
+)
 def test_bad_canvas_files_are_typed_errors(tmp_path, bad):
     path = tmp_path / "canvas.json"
     path.write_text(bad)

@@ -63,8 +63,8 @@ def interval_cases(draw):
 
 
 def choices_of(case):
-    """Every token id, text or not."""
-    return range(len(case.tokens))
+    """Every token id, text or not, but the mask: behind a cut a decided cell may hold it, yet nobody may choose it."""
+    return [token for token in range(len(case.tokens)) if token != case.mask]
 
 
 def with_token(case, position, token):
@@ -106,6 +106,13 @@ def test_a_disallowed_token_makes_it_dead(case, rng):
             assert not filled.commit_one(position, token)
             assert answers(filled) == answers(canvas), "a refused token leaves no trace"
             assert with_token(case, position, token).verdict() is DEAD
+
+
+@LAW
+@given(exact_cases())
+def test_the_mask_is_never_allowed(case):
+    canvas = ENGINE.canvas(case)
+    assert all(case.mask not in canvas.allowed(position) for position in canvas.open_positions)
 
 
 @LAW

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 
 from cfgdecode.canvas import Canvas
 from cfgdecode.explain import show_terminal
-from cfgdecode.grammar.ir import GrammarIR, Node, show_node
+from cfgdecode.grammar.ir import Node, show_node
 from cfgdecode.text import Grammar
 
 from .chart import Item
-
-MAX_EDGES = 20_000
 
 
 @dataclass
@@ -33,8 +31,8 @@ class Graph:
 
     def to_text(self) -> str:
         lines = [f"{self.title}: {len(self.nodes)} nodes, {len(self.edges)} edges"]
-        lines += [f"{self.nodes[a]} -> {self.nodes[b]}" + (f"   {label}" if label else "") for a, b, label in self.edges]
-        return "\n".join(lines)
+        edges = ((self.nodes[a], self.nodes[b], f"   {label}" if label else "") for a, b, label in self.edges)
+        return "\n".join([*lines, *(f"{a} -> {b}{label}" for a, b, label in edges)])
 
     def to_dot(self) -> str:
         ids = {name: f"n{i}" for i, name in enumerate(self.nodes)}
@@ -148,8 +146,6 @@ def _arc(graph: Graph, start: str, label: str = "") -> str:
     end = graph.node(str(len(graph.nodes)))
     graph.edge(start, end, label)
     return end
-
-
 
 
 def _quoted(text: str) -> str:

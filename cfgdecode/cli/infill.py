@@ -78,7 +78,8 @@ def infill(path: str, grammar: str, as_json: bool, **options: Any) -> None:
     read = read_grammar(grammar, options["start"])
     text = Path(path).read_bytes().decode("utf-8")
     vocabulary = read_vocabulary(options["tokenizer"])
-    opened = marked(text, vocabulary, *options["markers"], options["cells"])
+    left, right = options["markers"]
+    opened = marked(text, vocabulary, left, right, options["cells"])
     if opened is None:
         opened = drawn(text, vocabulary, options["n_regions"], _lengths(options["length"]), options["seed"])
     limits = Limits(time_us=max(int(options["time_limit"] * 1e6), 1))
@@ -134,9 +135,7 @@ def _decode(canvas: Canvas, opened: Opened, model: NGram, options: dict[str, Any
     return run
 
 
-def _steps(
-    canvas: Canvas, model: NGram, run: Run, rng: np.random.Generator, options: dict[str, Any]
-) -> Iterator[None]:
+def _steps(canvas: Canvas, model: NGram, run: Run, rng: np.random.Generator, options: dict[str, Any]) -> Iterator[None]:
     yield
     while canvas.open_positions:
         cells = canvas.open_positions
@@ -157,13 +156,12 @@ def _steps(
         yield
 
 
-def _sampled(
-    scores: npt.NDArray[np.float32], rng: np.random.Generator, temperature: float
-) -> npt.NDArray[np.int64]:
+def _sampled(scores: npt.NDArray[np.float32], rng: np.random.Generator, temperature: float) -> npt.NDArray[np.int64]:
     """One token per row: the best, or (Gumbel trick) one drawn at this temperature."""
     if temperature:
         scores = scores / temperature + rng.gumbel(size=scores.shape).astype(np.float32)
-    return np.argmax(scores, axis=1)
+    best: npt.NDArray[np.int64] = np.argmax(scores, axis=1)
+    return best
 
 
 def _chosen(

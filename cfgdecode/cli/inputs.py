@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +54,7 @@ def read_text(text: str | None, path: str | None) -> str:
         raise click.UsageError("give either TEXT (- for stdin) or --file PATH")
     if path is not None:
         return Path(path).read_bytes().decode("utf-8")
-    return click.get_binary_stream("stdin").read().decode("utf-8") if text == "-" else str(text)
+    return sys.stdin.buffer.read().decode("utf-8") if text == "-" else str(text)
 
 
 def canvas_of_text(constraint: Constraint, text: str, gap_mark: str, mask_mark: str) -> Canvas:
@@ -63,7 +64,7 @@ def canvas_of_text(constraint: Constraint, text: str, gap_mark: str, mask_mark: 
     gaps: dict[int, tuple[int, int | None]] = {}
     encode = constraint.vocabulary.encode
     for piece in _pieces(text, gap_mark, mask_mark):
-        if piece == gap_mark or piece == mask_mark:
+        if piece in (gap_mark, mask_mark):
             run = len(ids)
             while run and is_open[run - 1]:
                 run -= 1

@@ -2,8 +2,8 @@
 
 What: `scores(ids, is_open)` gives log-probabilities float32[n_open, V], one row per open cell, as a diffusion model
 would; it knows nothing of the grammar. A cell's distribution is the product of a left model P(t | what stands left)
-and a right model P(t | what stands right), each interpolated over context lengths 0 to `order - 1`; contexts end at the next
-open cell, so a cell deep inside a gap is little more than a unigram guess.
+and a right model P(t | what stands right), each interpolated over context lengths 0 to `order - 1`; contexts end at
+the next open cell, so a cell deep inside a gap is little more than a unigram guess.
 Cost: O(n * order) to train, O(V + matches) per open cell.
 Source: Jelinek & Mercer 1980 for the interpolation.
 """
@@ -50,7 +50,8 @@ class NGram:
         row = left * right / unigram
         row[self._banned] = 0.0
         with np.errstate(divide="ignore"):
-            return np.log(row / row.sum()).astype(np.float32)
+            logp: npt.NDArray[np.float32] = np.log(row / row.sum()).astype(np.float32)
+        return logp
 
     def _estimate(
         self, counts: dict[tuple[int, ...], Counter[int]], contexts: Sequence[tuple[int, ...]]

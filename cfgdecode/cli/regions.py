@@ -67,5 +67,3 @@ def drawn(text: str, vocabulary: Vocabulary, n_regions: int, lengths: tuple[int,
         regions.append((cut + used, cut + used + size))
         used += size + 1
     return Opened(ids, regions, [ids[start:end] for start, end in regions])
-
-

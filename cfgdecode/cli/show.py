@@ -174,15 +174,16 @@ def _filled(grammar: Grammar, text: str, gap_mark: str) -> str:
 
 
 def _chart_of(grammar: Grammar, text: str) -> tuple[list[Item], list[int]]:
-    """All items, and where each place is in the text; ignored text belongs to the place before it."""
-    arcs = _lexing(grammar, text)
-    same: dict[int, int] = {}
-    for a, t, b in sorted((arc for arc in arcs if arc[1] is None), key=lambda arc: arc[2], reverse=True):
-        same[a] = same.get(b, b)
-    marks = sorted({0, *(same.get(x, x) for a, t, b in arcs if t is not None for x in (a, b))} | {same.get(0, 0)})
-    number = {mark: i for i, mark in enumerate(marks)}
-    if same.get(0, 0) != 0 and 0 in number:
-        marks.remove(0)
-        number = {mark: i for i, mark in enumerate(marks)}
-    items = [(number[same.get(a, a)], -t - 1, number[same.get(b, b)]) for a, t, b in arcs if t is not None]
-    return chart(grammar.ir, items, len(marks) - 1), marks
+    """All items, and where each place is in the text; a place stands in front of the ignored text that follows it."""
+    arcs = sorted(_lexing(grammar, text), key=lambda arc: (arc[0], arc[2]))
+    behind = {0: 0}  # where the ignored text that ends here began
+    for a, terminal, b in arcs:
+        behind[b] = behind.get(a, a) if terminal is None else b
+    places = sorted(set(behind.values()) | {len(text) if not text else behind.get(len(text), len(text))})
+    number = {place: i for i, place in enumerate(places)}
+    items = [
+        (number[behind.get(a, a)], -terminal - 1, number[behind.get(b, b)])
+        for a, terminal, b in arcs
+        if terminal is not None
+    ]
+    return chart(grammar.ir, items, len(places) - 1), places

@@ -49,7 +49,7 @@ class ArrayRules:
         if items is not None:
             pair: Body = (comma, items)
             low = max(array.least - n, 0)
-            tail = self._times(pair, low, None if most is None else most - n, name)
+            tail = self.times(pair, low, None if most is None else most - n, name)
         for i in reversed(range(n)):
             element = self._e.value(array.element(i))
             if most is not None and i >= most:
@@ -70,8 +70,8 @@ class ArrayRules:
                 self._e.rule(optional, (lead, element, *tail))
                 tail = (optional,)
 
-    def _times(self, body: Body, least: int, most: int | None, name: str) -> Body:
-        """`body` from `least` to `most` times."""
+    def times(self, body: Body, least: int, most: int | None, name: str) -> Body:
+        """`body` from `least` to `most` times, one derivation for each number."""
         exact = self._exactly(body, least, name)
         if most is None:
             loop = self._e.nonterminal(name + "_more")
@@ -106,7 +106,7 @@ class ArrayRules:
         return (symbol,)
 
     def _containing_rules(self, symbol: int, array: Array, name: str) -> None:
-        """States (elements, matches per `contains`); an element that need not match may match, unless matches are capped."""
+        """States (elements, matches per `contains`); an element may match where it need not, unless capped."""
         counts = array.contains
         floor = max(array.least, len(array.prefix))
         cap = array.most if array.most is not None else floor
@@ -208,4 +208,4 @@ class ArrayRules:
         single += [Kinds(numbers=("points", (p,))) for p in points] + [Kinds(strings=("texts", (t,))) for t in known]
         if len(single) > self._e.limits.unique_values:
             return None
-        return [s for s in (self._e.scalar(kind, array.items) for kind in single) if s is not None]
+        return [s for s in (self._e.scalar_rules.terminal(kind, array.items) for kind in single) if s is not None]

@@ -4,7 +4,7 @@ A conjunction becomes a symbol: one terminal where it allows scalars only, else 
 for all scalars and one per array or object. Terminals are large: a key takes its colon and the white space around
 it.
 
-Arrays and objects: `array_rules`, `object_rules`, `key_order`.
+Scalars, arrays and objects: `scalar_rules`, `array_rules`, `object_rules`, `key_order`.
 
 Cost: rules are bounded by `SchemaLimits.rules`. Rules that cannot produce a text are removed at the end.
 """
@@ -14,18 +14,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
-from cfgdecode.errors import LimitExceeded, SchemaError
+from cfgdecode.errors import LimitExceeded
 from cfgdecode.grammar.ir import GrammarIR, Terminal
-from cfgdecode.json_schema import number_sets as numbers
 from cfgdecode.json_schema import string_sets as strings
 from cfgdecode.json_schema.array_rules import ArrayRules
-from cfgdecode.json_schema.automaton import NOTHING, Node, TooLarge, alt, cat
+from cfgdecode.json_schema.automaton import Node, cat
 from cfgdecode.json_schema.kinds import FALSE, TRUE, Array, Conjunction, Kinds, Object
 from cfgdecode.json_schema.limits import SchemaLimits
 from cfgdecode.json_schema.normalize import Normalizer
 from cfgdecode.json_schema.object_rules import ObjectRules, settle
+from cfgdecode.json_schema.scalar_rules import ScalarRules
 from cfgdecode.json_schema.spelling import Speller
 
 WHITE: Node = ("set", ((0x09, 0x0A), (0x0D, 0x0D), (0x20, 0x20)))
@@ -54,8 +53,9 @@ class Emitter:
         self._symbol_of_kinds: dict[Kinds, int | None] = {}
         self._objects: dict[Object, int] = {}
         self._arrays: dict[Array, int] = {}
-        self._array_rules = ArrayRules(self)
-        self._object_rules = ObjectRules(self)
+        self.scalar_rules = ScalarRules(self)
+        self.array_rules = ArrayRules(self)
+        self.object_rules = ObjectRules(self)
         self._choices: dict[tuple[tuple[int, int], ...], int] = {}
 
     def grammar(self, root: Conjunction) -> GrammarIR:
@@ -128,8 +128,8 @@ class Emitter:
         kinds = self.normalizer.kinds(conjunction)
         if kinds in self._symbol_of_kinds:
             symbol = self._symbol_of_kinds[kinds]
-        elif kinds.is_scalar() and self._number_is_terminal(kinds):
-            symbol = self._symbol_of_kinds[kinds] = self.scalar(kinds, conjunction)
+        elif kinds.is_scalar() and self.scalar_rules.is_terminal(kinds):
+            symbol = self._symbol_of_kinds[kinds] = self.scalar_rules.terminal(kinds, conjunction)
         else:
             name = "json_value" if conjunction == TRUE else self.name(conjunction)
             symbol = self._symbol_of_kinds[kinds] = self.nonterminal(name)
@@ -146,68 +146,19 @@ class Emitter:
         return self.normalizer.document.places[conjunction[0][1]].pointer if conjunction else ""
 
     def _alternatives(self, symbol: int, kinds: Kinds, conjunction: Conjunction, name: str) -> None:
-        if not self._number_is_terminal(kinds):
-            self._number_rules(symbol, kinds.numbers, conjunction)
-            kinds = replace(kinds, numbers=numbers.NONE)
-        scalar = self.scalar(kinds, conjunction)
-        if scalar is not None:
-            self.rule(symbol, (scalar,))
+        self.scalar_rules.write(symbol, kinds, conjunction)
         for array in kinds.arrays:
             self.rule(symbol, (self._array(array, name, conjunction),))
         for candidate in kinds.objects:
             for settled in settle(candidate):
                 self.rule(symbol, (self._object(settled, name, conjunction),))
 
-    def _number_is_terminal(self, kinds: Kinds) -> bool:
-        try:
-            return kinds.numbers == numbers.NONE or bool(numbers.number_node(kinds.numbers))
-        except TooLarge:
-            return False
-
-    def _number_rules(self, symbol: int, wanted: numbers.NumberSet, conjunction: Conjunction) -> None:
-        """A rule per arc of the automaton, each character a terminal of its own."""
-        try:
-            dfa = numbers.number_dfa(wanted)
-        except TooLarge:
-            reason = "the conditions on a number need too large an automaton"
-            raise SchemaError(reason, pointer=self.pointer(conjunction)) from None
-        states = [symbol] + [self.nonterminal("number_state") for _ in dfa.final[1:]]
-        entry = states[0] if all(t != 0 for arcs in dfa.arcs for _, t in arcs) else self.nonterminal("number_state")
-        if dfa.final and entry != symbol:
-            self.rule(symbol, (entry,))
-            states[0] = entry
-        for state, arcs in enumerate(dfa.arcs):
-            for ranges, target in arcs:
-                digit = self.terminal(("set", ranges), "DIGIT", "a digit")
-                self.rule(states[state], (digit, states[target]))
-                if dfa.final[target]:
-                    self.rule(states[state], (digit,))
-
-    def scalar(self, kinds: Kinds, conjunction: Conjunction) -> int | None:
-        parts: list[Node] = [("lit", "null")] if kinds.null else []
-        parts += [("lit", "true" if value else "false") for value in (True, False) if value in kinds.booleans]
-        try:
-            if kinds.numbers != numbers.NONE:
-                parts.append(numbers.number_node(kinds.numbers))
-            if kinds.strings != strings.NONE:
-                parts.append(strings.string_node(kinds.strings, self.speller))
-        except TooLarge:
-            reason = "the conditions on a number or a string need too large an automaton"
-            raise SchemaError(reason, pointer=self.pointer(conjunction)) from None
-        node = alt(*parts)
-        if node == NOTHING:
-            return None
-        whole = [word for word, on in (("null", kinds.null), ("boolean", kinds.booleans)) if on]
-        whole += ["number"] if kinds.numbers != numbers.NONE else []
-        whole += ["string"] if kinds.strings != strings.NONE else []
-        return self.terminal(node, "_".join(whole), " or ".join(whole))
-
     # --- arrays -------------------------------------------------------------------------------------------------
 
     def _array(self, array: Array, name: str, conjunction: Conjunction) -> int:
         if array not in self._arrays:
             self._arrays[array] = symbol = self.nonterminal(name + "_array")
-            self._todo.append(lambda: self._array_rules.write(symbol, array, name, conjunction))
+            self._todo.append(lambda: self.array_rules.write(symbol, array, name, conjunction))
         return self._arrays[array]
 
     # --- objects ------------------------------------------------------------------------------------------------
@@ -215,7 +166,7 @@ class Emitter:
     def _object(self, candidate: Object, name: str, conjunction: Conjunction) -> int:
         if candidate not in self._objects:
             self._objects[candidate] = symbol = self.nonterminal(name + "_object")
-            self._todo.append(lambda: self._object_rules.write(symbol, candidate, name, conjunction))
+            self._todo.append(lambda: self.object_rules.write(symbol, candidate, name, conjunction))
         return self._objects[candidate]
 
     def one_of(self, pairs: list[tuple[int, int]], name: str) -> Body:

@@ -31,17 +31,19 @@ from cfgdecode.json_schema.part import Inexpressible, Part, flip
 from cfgdecode.json_schema.string_sets import StringSet
 from cfgdecode.json_schema.value_keywords import ValueKeywords
 
-ANNOTATIONS = frozenset(
-    """$schema $id id $anchor $dynamicAnchor $recursiveAnchor $comment $defs definitions $vocabulary title description
-    default deprecated readOnly writeOnly examples example contentEncoding contentMediaType contentSchema""".split()
-)
-ASSERTIONS = frozenset(
-    """type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern format
-    items prefixItems additionalItems minItems maxItems contains minContains maxContains uniqueItems properties
-    patternProperties additionalProperties propertyNames required minProperties maxProperties dependencies
-    dependentRequired dependentSchemas allOf anyOf oneOf not if then else $ref $dynamicRef $recursiveRef
-    unevaluatedProperties unevaluatedItems""".split()
-)
+ANNOTATIONS = frozenset({
+    "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$comment", "$defs", "definitions",
+    "$vocabulary", "title", "description", "default", "deprecated", "readOnly", "writeOnly", "examples",
+    "example", "contentEncoding", "contentMediaType", "contentSchema",
+})  # fmt: skip
+ASSERTIONS = frozenset({
+    "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+    "minLength", "maxLength", "pattern", "format", "items", "prefixItems", "additionalItems", "minItems",
+    "maxItems", "contains", "minContains", "maxContains", "uniqueItems", "properties", "patternProperties",
+    "additionalProperties", "propertyNames", "required", "minProperties", "maxProperties", "dependencies",
+    "dependentRequired", "dependentSchemas", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$ref",
+    "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems",
+})  # fmt: skip
 SINCE = {  # keyword -> the first dialect that has it
     "const": 6, "contains": 6, "propertyNames": 6, "if": 7, "then": 7, "else": 7, "minContains": 2019,
     "maxContains": 2019, "dependentRequired": 2019, "dependentSchemas": 2019, "unevaluatedProperties": 2019,

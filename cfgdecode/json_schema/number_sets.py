@@ -13,14 +13,13 @@ below 1e-4 only. Other exponent forms (`0.001e3`, `10e-1`) of a bounded number a
 an exponent is not regular.
 
 A terminal for a number has no closing quote, and Python's `re` prefers the first alternative to the longest, so
-nodes are built from the minimal DFA with "go on" always before "stop" (`_Ordered`). Where that form would be too
+nodes are built from the minimal DFA with "go on" always before "stop" (`longest_first`). Where that form would be too
 large, `number_node` raises `TooLarge` and the grammar gets a rule per state of `number_dfa`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -29,7 +28,6 @@ from cfgdecode.json_schema.automaton import (
     NOTHING,
     Dfa,
     Node,
-    Ranges,
     RegexAtom,
     TooLarge,
     alt,
@@ -38,6 +36,8 @@ from cfgdecode.json_schema.automaton import (
     optional,
     star,
 )
+from cfgdecode.json_schema.longest_first import LongestFirst
+from cfgdecode.json_schema.number_atoms import MultipleAtom, RangeAtom, decimal, decimal_text
 
 NumberSet = tuple[Any, ...]
 ALL: NumberSet = ("all",)
@@ -149,7 +149,7 @@ def contains(a: NumberSet, value: Fraction) -> bool:
     """Is `value` in the set?"""
     tag = a[0]
     if tag in ("all", "none"):
-        return tag == "all"
+        return a == ALL
     if tag == "integer":
         return value.denominator == 1
     if tag == "points":
@@ -187,7 +187,7 @@ def number_node(a: NumberSet) -> Node:
         return STRICT_INTEGER_NODE if a[1] else INTEGER_NODE
     if a[0] == "points" and all(p == 0 or Fraction(1, 10_000) <= abs(p) < 10**16 for p in a[1]):
         return _many_points(a[1])
-    return alt(_large_whole(a), _Ordered(number_dfa(a)).node())
+    return alt(_large_whole(a), LongestFirst(number_dfa(a)).node())
 
 
 def _large_whole(a: NumberSet) -> Node:
@@ -219,94 +219,6 @@ def _many_points(points: tuple[Fraction, ...]) -> Node:
         return optional(alt(*parts))
 
     return visit(sorted(texts), 0)
-
-
-def decimal_text(value: Fraction) -> str:
-    """`value` without an exponent; it must be a finite decimal."""
-    digits, scale = _decimal(abs(value))
-    whole = digits.rjust(scale + 1, "0")
-    text = whole[: len(whole) - scale] + ("." + whole[len(whole) - scale :] if scale else "")
-    return "-" + text if value < 0 else text
-
-
-def _decimal(value: Fraction) -> tuple[str, int]:
-    """(digits, number of decimals) of a non-negative finite decimal, no trailing zero decimals."""
-    scale = 0
-    while value.denominator != 1:
-        value *= 10
-        scale += 1
-        if scale > 2000:
-            raise TooLarge
-    return str(value.numerator), scale
-
-
-class _Ordered:
-    """A DFA as a node that tries longer matches first.
-
-    From a state: as many returns to it as possible, then an arc (their first characters are disjoint), and to stop
-    only if none leads to a match. As the automaton is deterministic, a later return or arc never is on a shorter
-    match. States already on the way are barred, so the node is a tree; `TooLarge` when it outgrows `max_size`.
-    """
-
-    def __init__(self, dfa: Dfa, max_size: int = 3_000) -> None:
-        self._dfa, self._left = dfa, max_size
-        self._tails: dict[tuple[int, frozenset[int]], tuple[Node, int]] = {}
-
-    def node(self) -> Node:
-        """The whole language."""
-        return NOTHING if self._dfa.is_empty() else self._tail(0, frozenset())
-
-    def _pay(self, price: int) -> None:
-        self._left -= price
-        if self._left < 0:
-            raise TooLarge
-
-    def _tail(self, state: int, barred: frozenset[int]) -> Node:
-        """From `state` to an accepting state, around `barred`."""
-        key = (state, barred & self._reach(state))
-        if key in self._tails:
-            node, price = self._tails[key]
-            self._pay(price)
-            return node
-        before = self._left
-        loop = star(self._back(state, state, barred))
-        barred |= {state}
-        arcs = [(ranges, t) for ranges, t in self._dfa.arcs[state] if t not in barred]
-        self._pay(len(arcs) + 1)
-        rest = alt(*(cat(_character(ranges), self._tail(t, barred)) for ranges, t in arcs))
-        last = optional(rest) if self._dfa.final[state] else rest
-        out = NOTHING if last == NOTHING else cat(loop, last)
-        self._tails[key] = (out, before - self._left)
-        return out
-
-    def _back(self, state: int, goal: int, barred: frozenset[int]) -> Node:
-        """From `state` by one arc or more to `goal`, around `barred`, past `goal` only at the end."""
-        out = []
-        for ranges, t in self._dfa.arcs[state]:
-            self._pay(1)
-            if t == goal:
-                out.append(_character(ranges))
-            elif t not in barred and goal in self._reach(t):
-                inner = barred | {goal, state}
-                loop = star(self._back(t, t, inner))
-                out.append(cat(_character(ranges), loop, self._back(t, goal, barred | {t})))
-        return alt(*out)
-
-    @functools.cache  # noqa: B019 - the instance lives as long as one conversion
-    def _reach(self, state: int) -> frozenset[int]:
-        seen, todo = {state}, [state]
-        while todo:
-            for _, t in self._dfa.arcs[todo.pop()]:
-                if t not in seen:
-                    seen.add(t)
-                    todo.append(t)
-        return frozenset(seen)
-
-
-@functools.lru_cache(maxsize=1024)
-def _character(ranges: Ranges) -> Node:
-    single = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
-    return ("lit", chr(ranges[0][0])) if single else ("set", ranges)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -369,7 +281,7 @@ def _point(value: Fraction, every: bool) -> Node:
     plain = cat(("lit", text), star(("lit", "0")) if "." in text else _ZEROS)
     if value == 0:
         return cat(_MINUS, plain)
-    digits, scale = _decimal(abs(value))
+    digits, scale = decimal(abs(value))
     lead = digits.lstrip("0")
     power = len(lead) - 1 - scale
     if -5 < power < 16 and not every:
@@ -391,165 +303,3 @@ def _atom(part: NumberSet, scientific: bool, every: bool) -> Any:
         return RegexAtom(alt(*(_point(p, every) for p in part[1])))
     _, low, low_open, high, high_open = part
     return RangeAtom(low, low_open, high, high_open, scientific=scientific)
-
-
-class _NumberAtom:
-    """Classes: each digit, the sign and point characters, everything else."""
-
-    def edges(self) -> Iterable[int]:
-        return (*range(0x2B, 0x3B), 0x45, 0x46, 0x65, 0x66)
-
-    def kind(self, code_point: int) -> Hashable:
-        if code_point in (0x45, 0x65):
-            return "e"
-        return code_point if 0x2B <= code_point <= 0x39 else None
-
-
-class MultipleAtom(_NumberAtom):
-    """Plain decimals that are whole multiples of `unit` = units / 10**scale; state = (decimals read | None, remainder)."""
-
-    def __init__(self, unit: Fraction) -> None:
-        digits, self._scale = _decimal(unit)
-        self._units = int(digits)
-        if self._units * (self._scale + 2) > 20_000:
-            raise TooLarge
-
-    def start(self) -> tuple[int, int]:
-        return (-1, 0)
-
-    def step(self, state: tuple[int, int], code_point: int) -> tuple[int, int] | None:
-        decimals, remainder = state
-        char = chr(code_point)
-        if char == "-":
-            return state
-        if char == ".":
-            return (0, remainder)
-        if not "0" <= char <= "9":
-            return None
-        if decimals == self._scale:
-            return state if char == "0" else None
-        remainder = (remainder * 10 + int(char)) % self._units
-        return (decimals + 1 if decimals >= 0 else -1, remainder)
-
-    def accepts(self, state: tuple[int, int]) -> bool:
-        decimals, remainder = state
-        return remainder * 10 ** (self._scale - max(decimals, 0)) % self._units == 0
-
-
-class _Versus:
-    """Compares the magnitude being read with a bound >= 0; a state is (plain, mantissa, exponent).
-
-    plain: ("i", digits read, sign so far) before the point, ("f", decimals read, sign) after it;
-    mantissa: (digits read, sign) against the bound's leading digits, None once the scientific form is ruled out;
-    exponent: None, or (sign, value capped) behind the `e`. Signs are -1, 0, 1 as in cmp(read, bound).
-    """
-
-    def __init__(self, bound: Fraction, *, scientific: bool) -> None:
-        self._scientific = scientific
-        digits, scale = _decimal(bound)
-        whole = digits.rjust(scale + 1, "0")
-        self._int, self._frac = whole[: len(whole) - scale], whole[len(whole) - scale :] if scale else ""
-        self._zero = bound == 0
-        self._lead = digits.lstrip("0").rstrip("0")
-        self._exp = len(digits.lstrip("0")) - 1 - scale
-        self._cap = abs(self._exp) + 1
-
-    def start(self) -> Any:
-        return ("i", 0, 0), (0, 0) if self._scientific else None, None
-
-    def step(self, state: Any, char: str) -> Any:
-        plain, mantissa, exponent = state
-        if char in "eE":
-            return None if mantissa is None else (None, mantissa, (1, 0))
-        if exponent is not None:
-            if char in "+-":
-                return None, mantissa, (-1 if char == "-" else 1, 0)
-            return None, mantissa, (exponent[0], min(exponent[1] * 10 + int(char), self._cap))
-        if char == ".":
-            return ("f", 0, self._whole(plain)), mantissa, None
-        if mantissa is not None and not (plain[0] == "i" and (plain[1] or char == "0")):
-            return self._digit(plain, char), self._lead_digit(mantissa, char), None
-        return self._digit(plain, char), None, None
-
-    def _digit(self, plain: Any, char: str) -> Any:
-        phase, n, sign = plain
-        want = self._int if phase == "i" else self._frac
-        if sign == 0 and n < len(want):
-            sign = (char > want[n]) - (char < want[n])
-        elif sign == 0 and phase == "f" and char > "0":
-            sign = 1
-        n = min(n + 1, len(want) + (phase == "i"))
-        return (phase, 0 if phase == "f" and sign else n, 0 if phase == "i" and n > len(want) else sign)
-
-    def _lead_digit(self, mantissa: tuple[int, int], char: str) -> tuple[int, int]:
-        n, sign = mantissa
-        if sign == 0:
-            want = self._lead[n] if n < len(self._lead) else "0"
-            sign = (char > want) - (char < want)
-        return (0 if sign else min(n + 1, len(self._lead)), sign)
-
-    def _whole(self, plain: Any) -> int:
-        _, n, sign = plain
-        return int(sign) if n == len(self._int) else -1 if n < len(self._int) else 1
-
-    def verdict(self, state: Any) -> int:
-        """cmp(magnitude read, bound)."""
-        plain, mantissa, exponent = state
-        if exponent is not None:
-            if self._zero:
-                return 1
-            power = exponent[0] * exponent[1]
-            if power != self._exp:
-                return 1 if power > self._exp else -1
-            return mantissa[1] if mantissa[1] or mantissa[0] >= len(self._lead) else -1
-        sign = self._whole(plain) if plain[0] == "i" else plain[2]
-        read = 0 if plain[0] == "i" else plain[1]
-        return sign if sign or read >= len(self._frac) else -1
-
-
-class RangeAtom(_NumberAtom):
-    """Numbers between two bounds; assumes a well-formed number."""
-
-    def __init__(
-        self, low: Fraction | None, low_open: bool, high: Fraction | None, high_open: bool, *, scientific: bool
-    ) -> None:
-        self._range = (low, low_open, high, high_open)
-        self._magnitudes = tuple(dict.fromkeys(abs(p) for p in (low, high) if p is not None))
-        self._versus = tuple(_Versus(m, scientific=scientific) for m in self._magnitudes)
-
-    def start(self) -> Any:
-        return (False, *(v.start() for v in self._versus))
-
-    def step(self, state: Any, code_point: int) -> Any:
-        char = chr(code_point)
-        if char not in "0123456789+-.eE":
-            return None
-        minus, *parts = state
-        if char == "-" and all(p == v.start() for p, v in zip(parts, self._versus, strict=True)):
-            return (True, *parts)
-        if char in "+-" and any(p[2] is None for p in parts):
-            return None
-        parts = [v.step(p, char) for p, v in zip(parts, self._versus, strict=True)]
-        return None if None in parts else (minus, *parts)
-
-    def accepts(self, state: Any) -> bool:
-        minus, *parts = state
-        if any(p[0] == ("i", 0, 0) for p in parts):
-            return False
-        cmp_of = dict(
-            zip(self._magnitudes, (v.verdict(p) for p, v in zip(parts, self._versus, strict=True)), strict=True)
-        )
-        low, low_open, high, high_open = self._range
-        if low is not None and self._compare(low, minus, cmp_of) < (1 if low_open else 0):
-            return False
-        return high is None or self._compare(high, minus, cmp_of) <= (-1 if high_open else 0)
-
-    @staticmethod
-    def _compare(bound: Fraction, minus: bool, cmp_of: dict[Fraction, int]) -> int:
-        """cmp(value read, bound); a read zero may carry a minus sign."""
-        by_size = cmp_of[abs(bound)]
-        if bound == 0:
-            return 0 if by_size == 0 else -1 if minus else 1
-        if bound > 0:
-            return -1 if minus else by_size
-        return -by_size if minus else 1

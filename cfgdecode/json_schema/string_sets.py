@@ -190,7 +190,7 @@ def contains(a: StringSet, text: str) -> bool:
     """Is `text` in the set?"""
     tag = a[0]
     if tag in ("all", "none"):
-        return tag == "all"
+        return a == ALL
     if tag == "texts":
         return text in a[1]
     if tag == "length":

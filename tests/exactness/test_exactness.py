@@ -17,7 +17,7 @@ from .check import ReferenceEngine, check_case, shrink, solution_of
 from .run import Tally, run
 from .test_reference_against_lark import LEXERS, random_grammar, texts_for
 
-QUICK, MANY = 1_500, int(os.environ.get("CFGDECODE_EXACTNESS_CASES", "20000"))
+QUICK, MANY = 2_000, int(os.environ.get("CFGDECODE_EXACTNESS_CASES", "20000"))
 needs_engine = pytest.mark.skipif(not hasattr(cfgdecode, "compile"), reason="the native engine is not built")
 
 

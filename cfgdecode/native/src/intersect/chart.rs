@@ -4,6 +4,11 @@
 //! an arc with a terminal (`arcs`). *Item* `(w, origin)`: symbol `w` was completed between `origin` and
 //! here and waits for its sibling. *Predicted*: symbols that may begin here, by all that waits.
 //!
+//! A set built on top of another (an arc without label leads from one to the other) has all its items
+//! and more. Such sets form *chains*; an item whose origin is lower in the same chain than that of an
+//! equal item adds nothing and is left out. That is what keeps long gaps cheap: however many cells a
+//! symbol may have begun in, only the latest is kept.
+//!
 //! Invariants: a set is immutable once built, except inside [`Chart::build_group`]; sets built from
 //! equal sources are the same set; `DEAD` has no items, `NONE` lies beyond the end of the
 //! text and predicts everything, `ROOT`
@@ -52,6 +57,9 @@ struct Set {
     /// Sorted by symbol, then origin.
     items: Box<[(Symbol, SetId)]>,
     predicted: Predicted,
+    /// Sets of one chain contain one another in order of rank.
+    chain: u32,
+    rank: u32,
 }
 
 #[derive(Debug)]
@@ -59,13 +67,16 @@ pub struct Chart {
     side: Side,
     sets: Vec<Set>,
     memo: FxHashMap<Sources, SetId>,
+    /// The largest set of each chain.
+    heads: Vec<SetId>,
     n_items: usize,
     /// Items after which sets come out empty and `overflowed` says so.
     pub max_items: usize,
     pub overflowed: bool,
     /// Scratch, kept to avoid allocation.
     agenda: Vec<(Symbol, SetId)>,
-    done: FxHashSet<(Symbol, SetId)>,
+    /// (symbol, chain of its origin) -> highest rank seen.
+    best: FxHashMap<(Symbol, u32), u32>,
     kept: Vec<(Symbol, SetId)>,
 }
 
@@ -79,15 +90,16 @@ impl Chart {
             side,
             sets: Vec::new(),
             memo: FxHashMap::default(),
+            heads: Vec::new(),
             n_items: 0,
             max_items: usize::MAX,
             overflowed: false,
             agenda: Vec::new(),
-            done: FxHashSet::default(),
+            best: FxHashMap::default(),
             kept: Vec::new(),
         };
-        chart.push(cfg, Vec::new());
-        chart.push(cfg, Vec::new());
+        chart.push(cfg, Vec::new(), &[]);
+        chart.push(cfg, Vec::new(), &[]);
         let mut all = Bits::new(cfg.n_symbols as usize);
         (0..cfg.n_symbols).for_each(|s| {
             all.insert(s);
@@ -98,7 +110,7 @@ impl Chart {
         let mut root: Vec<(Symbol, SetId)> =
             tables.up[marker as usize].iter().filter(|&&y| tables.waits.has(y)).map(|&y| (y, Self::NONE)).collect();
         root.sort_unstable();
-        chart.push(cfg, root);
+        chart.push(cfg, root, &[]);
         chart
     }
 
@@ -126,11 +138,22 @@ impl Chart {
         self.sets[set as usize].predicted.has(symbol)
     }
 
-    fn push(&mut self, cfg: &Cfg, items: Vec<(Symbol, SetId)>) -> SetId {
+    fn push(&mut self, cfg: &Cfg, items: Vec<(Symbol, SetId)>, contains: &[SetId]) -> SetId {
         let predicted = self.predict(cfg, &items);
         self.n_items += items.len();
-        self.sets.push(Set { items: items.into_boxed_slice(), predicted });
-        self.sets.len() as SetId - 1
+        let new = self.sets.len() as SetId;
+        let below = contains.iter().find(|&&s| s > Self::ROOT && self.heads[self.sets[s as usize].chain as usize] == s);
+        let (chain, rank) = match below {
+            Some(&s) => (self.sets[s as usize].chain, self.sets[s as usize].rank + 1),
+            None => (self.heads.len() as u32, 0),
+        };
+        if rank == 0 {
+            self.heads.push(new);
+        } else {
+            self.heads[chain as usize] = new;
+        }
+        self.sets.push(Set { items: items.into_boxed_slice(), predicted, chain, rank });
+        new
     }
 
     fn predict(&self, cfg: &Cfg, items: &[(Symbol, SetId)]) -> Predicted {
@@ -200,18 +223,18 @@ impl Chart {
     fn saturate(&mut self, cfg: &Cfg, sources: &Sources) -> SetId {
         let tables = cfg.side(self.side);
         let mut agenda = std::mem::take(&mut self.agenda);
-        let mut done = std::mem::take(&mut self.done);
+        let mut best = std::mem::take(&mut self.best);
         let mut kept = std::mem::take(&mut self.kept);
         agenda.extend_from_slice(&sources.arcs);
         while let Some((x, origin)) = agenda.pop() {
-            if done.len() > self.max_items {
+            if best.len() > self.max_items {
                 self.overflowed = true;
                 agenda.clear();
                 break;
             }
             let from = &self.sets[origin as usize];
             for &y in tables.up[x as usize].iter() {
-                if !from.predicted.has(y) || !done.insert((y, origin)) {
+                if !from.predicted.has(y) || !raise(&mut best, (y, from.chain), from.rank) {
                     continue;
                 }
                 if tables.waits.has(y) {
@@ -225,14 +248,22 @@ impl Chart {
             }
         }
         for &e in &sources.eps {
-            kept.extend_from_slice(&self.sets[e as usize].items);
+            for &(y, origin) in self.sets[e as usize].items.iter() {
+                let from = &self.sets[origin as usize];
+                if raise(&mut best, (y, from.chain), from.rank) {
+                    kept.push((y, origin));
+                }
+            }
         }
+        kept.retain(|&(y, origin)| {
+            let from = &self.sets[origin as usize];
+            best.get(&(y, from.chain)) == Some(&from.rank)
+        });
         kept.sort_unstable();
-        kept.dedup();
-        let set = if kept.is_empty() { Self::DEAD } else { self.push(cfg, kept.clone()) };
+        let set = if kept.is_empty() { Self::DEAD } else { self.push(cfg, kept.clone(), &sources.eps) };
         kept.clear();
-        done.clear();
-        (self.agenda, self.done, self.kept) = (agenda, done, kept);
+        best.clear();
+        (self.agenda, self.best, self.kept) = (agenda, best, kept);
         set
     }
 
@@ -241,6 +272,24 @@ impl Chart {
     /// left out (it is a filter only).
     pub fn build_group(&mut self, cfg: &Cfg, outer: &[Sources], inner: &GroupArcs) -> Vec<SetId> {
         Group::new(self, cfg, outer, inner).saturate()
+    }
+}
+
+/// Notes a symbol with an origin of this rank; answers whether none as high was known.
+#[inline]
+fn raise(best: &mut FxHashMap<(Symbol, u32), u32>, key: (Symbol, u32), rank: u32) -> bool {
+    match best.entry(key) {
+        std::collections::hash_map::Entry::Occupied(mut known) => {
+            let higher = rank > *known.get();
+            if higher {
+                known.insert(rank);
+            }
+            higher
+        }
+        std::collections::hash_map::Entry::Vacant(entry) => {
+            entry.insert(rank);
+            true
+        }
     }
 }
 
@@ -378,7 +427,7 @@ impl<'a> Group<'a> {
                 list.extend(origins.into_iter().map(|o| (w, o)));
             }
             list.sort_unstable();
-            let set = chart.push(cfg, list);
+            let set = chart.push(cfg, list, &[]);
             debug_assert_eq!(set, base + point as u32);
         }
         (0..n as u32)

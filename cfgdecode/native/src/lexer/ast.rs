@@ -59,7 +59,8 @@ pub enum Mode {
 pub struct LexerSpec {
     pub mode: Mode,
     pub terminals: Vec<TerminalSpec>,
-    /// Terminals of `%ignore`. In [`Mode::DynamicComplete`] these are read up to their preferred match only.
+    /// Terminals of `%ignore`. In [`Mode::DynamicComplete`] these are read up to their preferred match only; one
+    /// that rules use as well must be given twice.
     pub ignore: Vec<TerminalId>,
     /// [`Mode::Basic`]: the alternation, in order.
     pub scanner: Vec<TerminalId>,

@@ -36,7 +36,7 @@ impl Lexer {
         self.known[id.0 as usize].future == Future::Some
     }
 
-    pub(super) fn search_future(&mut self, id: ConfigId) {
+    fn search_future(&mut self, id: ConfigId) {
         // Each with the place in the agenda that it was found from.
         let mut agenda = vec![(id, 0)];
         let mut seen: FxHashSet<ConfigId> = FxHashSet::default();
@@ -79,7 +79,7 @@ impl Lexer {
         }
     }
 
-    pub(super) fn surely_has_future(&mut self, id: ConfigId) -> bool {
+    fn surely_has_future(&mut self, id: ConfigId) -> bool {
         let config = self.configs[id.0 as usize];
         let known = self.known[id.0 as usize].future;
         let is_free = config.cond == ALWAYS && config.list != EMPTY && self.scanner.is_free(config.list);

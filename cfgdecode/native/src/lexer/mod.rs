@@ -3,7 +3,7 @@
 //! The engine asks, of a text it knows only in parts, which terminals its bytes may be read as. So the
 //! lexer is an automaton over bytes: [`Lexer::step`] reads one byte of a lexeme, [`Lexer::cuts`] ends the
 //! lexeme. A path of steps and cuts over a whole text, from [`Lexer::start`] to a configuration that
-//! [`Lexer::can_end`], is one way in which Lark lexes that text, and there is one path for each way.
+//! [`Lexer::can_end`], is one way in which Lark lexes that text, and each way has a path (or several).
 //!
 //! Terms: a *terminal* is a class of lexemes, a *lexeme* a piece of text read as one terminal.
 //! Reading order: `ast` (patterns), `charset` (characters as bytes), `nfa` (patterns as a program),

@@ -399,14 +399,12 @@ impl Compiler<'_> {
     fn new_look_behind(&mut self, node: &Node) -> Result<u32, LexerError> {
         let outer = (std::mem::replace(&mut self.place, Place::Behind), self.owner);
         let end = self.push(Inst::Match { terminal: 0 })?;
-        let first = self.program.insts.len();
         let start = self.node(node, end, 0)?;
         (self.place, self.owner) = outer;
         let index = self.program.behinds.len() as u32;
         self.program.insts[end as usize] = Inst::Match { terminal: index };
         self.program.behinds.push(Behind { start, is_local: true });
         self.program.behind_ids.insert(node.clone(), index);
-        debug_assert!(first > end as usize);
         Ok(index)
     }
 }

@@ -10,7 +10,6 @@
 //! Invariants: the threads of prefixes come behind all others in a list; a prefix ends between characters.
 
 use super::history::HistoryId;
-use super::nfa::Pc;
 use super::scanner::{ALWAYS, Accept, CondId, EMPTY, Holds, HoldsId, ListId, NEVER, PREFIX, Scanner, Thread};
 
 /// "Some prefix of the lexeme, no shorter than what was read, has its match where we have guessed, and the
@@ -40,7 +39,7 @@ impl Scanner {
         self.with_look(ALWAYS, look, false)
     }
 
-    pub(super) fn end_prefix_or_go_on(&mut self, prefix: Prefix, found: &mut Vec<Thread>) {
+    fn end_prefix_or_go_on(&mut self, prefix: Prefix, found: &mut Vec<Thread>) {
         if prefix.n_tails == 0 && self.holds_at_end(prefix.cond) {
             self.ends_later(prefix.list, found);
             if prefix.cond == ALWAYS {
@@ -53,7 +52,7 @@ impl Scanner {
     }
 
     /// Threads that say "the preferred match of the list ends, but not here".
-    pub(super) fn ends_later(&mut self, list: ListId, found: &mut Vec<Thread>) {
+    fn ends_later(&mut self, list: ListId, found: &mut Vec<Thread>) {
         let mut rivals = Vec::new();
         for i in 0..self.lists.get(list).len() {
             let thread = self.lists.get(list)[i];

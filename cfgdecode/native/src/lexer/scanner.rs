@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 
 use super::TerminalId;
 use super::charset::{self, CharState};
-use super::history::{History, HistoryId};
+use super::history::History;
 use super::intern::Interner;
 use super::nfa::{FAIL, Inst, Pc, Program};
 
@@ -385,13 +385,15 @@ impl Scanner {
 
     /// Drops the matches in prefixes of lexemes that cannot be any more.
     pub(super) fn drop_idle_prefixes(&self, threads: &mut Vec<Thread>) {
+        // Groups are in order, those of prefixes last.
         let groups: Vec<u32> = threads.iter().map(|t| self.group_of(t.pc)).collect();
+        let first = groups.partition_point(|&group| !self.is_prefix_group(group));
         if groups.last().is_some_and(|&group| self.is_prefix_group(group)) {
             let mut i = 0;
             threads.retain(|_| {
                 i += 1;
                 let group = groups[i - 1];
-                !self.is_prefix_group(group) || groups.contains(&(group - self.first_prefix))
+                !self.is_prefix_group(group) || groups[..first].binary_search(&(group - self.first_prefix)).is_ok()
             });
         }
     }
