@@ -164,10 +164,9 @@ def test_undecided_is_exit_code_3():
     assert answer("check", "json", text, "--time-limit", 0, code=UNDECIDED)["limit"] == "time_us"
 
 
-def test_python_dash_m_runs_the_same_program():
-    done = subprocess.run(
-        [sys.executable, "-m", "cfgdecode", "check", "json", "[1,"], capture_output=True, text=True, check=False
-    )
+def test_python_dash_m_runs_the_same_program(tmp_path):
+    command = [sys.executable, "-m", "cfgdecode", "check", "json", "[1,"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout.splitlines()[0]) == (NO, "dead")
 
 

@@ -150,8 +150,8 @@ def _steps(canvas: Canvas, model: NGram, run: Run, rng: np.random.Generator, opt
         if len(canvas.open_positions) == len(cells):
             raise LimitExceeded("no cell could be decided in time; raise --time-limit", limit="time_us")
         run.steps += 1
-        run.kept += result.kept
-        run.substituted += result.substituted
+        run.kept += [*result.kept, *((p, t) for p, proposed, t in result.substituted if t == proposed)]
+        run.substituted += [each for each in result.substituted if each[1] != each[2]]
         run.deferred += result.deferred
         yield
 

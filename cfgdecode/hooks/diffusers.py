@@ -57,10 +57,14 @@ class ConstrainedScheduler:
         batch_size: int = 1,
         aligned: bool = True,
         n_logits: int | None = None,
+        stability_threshold: int = 1,
+        confidence_threshold: float | None = 0.005,
     ) -> None:
         """Say what the next pipeline call generates; raises if no text fits.
 
         `aligned`: blocks start at multiples of block_length (LLaDA2); False: behind the prompt (DiffusionGemma).
+        The thresholds are those given to DiffusionGemmaPipeline: with several canvases they tell which tokens a
+        canvas ended with.
         """
         n_blocks = -(-gen_length // block_length)
         end = prompt_length + (gen_length if aligned else n_blocks * block_length)
@@ -73,6 +77,7 @@ class ConstrainedScheduler:
         self._next = prompt_length // block_length * block_length if aligned else prompt_length
         self._offset, self._begun = self._next, True
         self._last_argmax: Tensor | None = None
+        self._stopping = _Stopping(stability_threshold, confidence_threshold)
 
     def step(self, model_output: Tensor, timestep: Any, sample: Tensor, **options: Any) -> Any:
         """The inner scheduler's step on constrained logits, with its outcome decided jointly."""
@@ -83,6 +88,7 @@ class ConstrainedScheduler:
         if int(timestep) == 0:
             self._offset, self._next = self._next, self._next + sample.shape[1]
             self._last_argmax = None
+            self._stopping.restart()
         mask_id = options.get("mask_token_id")
         here = slice(self._offset, self._offset + sample.shape[1])
         self._ids[:, here] = sample.cpu()
@@ -95,8 +101,15 @@ class ConstrainedScheduler:
         output = self.inner.step(model_output=logits, timestep=timestep, sample=sample, return_dict=True, **options)
         last = int(timestep) + 1 >= int(self.inner.num_inference_steps)
         if mask_id is None:
-            return self._draft(output, logits, masks, last)
-        return self._committed(output, logits, sample, mask_id, last)
+            output = self._draft(output, logits, masks, last)
+            after = self._stopping.ends_with(output.prev_sample, output.pred_logits)
+        else:
+            output = self._committed(output, logits, sample, mask_id, last)
+            after = output.prev_sample
+        # The next call may be for the next block, and then this is what stands here.
+        self._ids[:, here] = after.cpu()
+        self._open[:, here] = (after == mask_id).cpu() if mask_id is not None else False
+        return output
 
     def _committed(self, output: Any, logits: Tensor, sample: Tensor, mask_id: int, last: bool) -> Any:
         select = output.transfer_index | output.editing_transfer_index
@@ -139,3 +152,34 @@ class ConstrainedScheduler:
             joint = joint_argmax(self.batch, logits, masks, self._offset)
             output.pred_logits = favour_(output.pred_logits.clone(), joint)
         return output
+
+
+class _Stopping:
+    """DiffusionGemmaPipeline's rule for when a row's canvas is frozen, to know what it ends with."""
+
+    def __init__(self, stability: int, confidence: float | None) -> None:
+        self.stability, self.confidence = max(stability, 1), confidence
+        self.restart()
+
+    def restart(self) -> None:
+        self._history: list[Tensor] = []
+        self._frozen: Tensor | None = None
+        self._finished: Tensor | None = None
+
+    def ends_with(self, canvas: Tensor, pred_logits: Tensor) -> Tensor:
+        """The canvas after this step: `canvas`, or in frozen rows the argmax they were frozen with."""
+        if self.confidence is None:
+            return canvas
+        argmax = pred_logits.argmax(dim=-1)
+        if self._finished is None or self._frozen is None:
+            self._finished = torch.zeros(canvas.shape[0], dtype=torch.bool, device=canvas.device)
+            self._frozen = argmax
+        argmax = torch.where(self._finished.unsqueeze(1), self._frozen, argmax)
+        same = [(old == argmax).all(dim=-1) for old in self._history[-self.stability :]]
+        stable = torch.stack(same).all(dim=0) if len(same) == self.stability else torch.zeros_like(self._finished)
+        self._history.append(argmax)
+        logp = torch.log_softmax(pred_logits.float(), dim=-1)
+        entropy = -(logp.exp() * logp).sum(dim=-1).mean(dim=-1)
+        self._finished = self._finished | (stable & (entropy < self.confidence))
+        self._frozen = argmax
+        return torch.where(self._finished.unsqueeze(1), argmax, canvas)

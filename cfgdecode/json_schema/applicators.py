@@ -7,6 +7,7 @@ out. if / then / else is (if and then) or (not if and else).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cfgdecode.errors import SchemaError
@@ -31,8 +32,8 @@ class Applicators:
                 yield keyword, lambda n=node: self._n.expand((True, n)), lambda n=node: self._n.expand((False, n))  # type: ignore[misc]
         for keyword in ("allOf", "anyOf", "oneOf"):
             if keyword in schema:
-                if not isinstance(schema[keyword], list):
-                    raise SchemaError(f"{keyword} must be a list of schemas", pointer=f"{place.pointer}/{keyword}")
+                if not schema[keyword]:
+                    raise SchemaError(f"{keyword} must not be empty", pointer=f"{place.pointer}/{keyword}")
                 nodes = [self._n.document.child(place, keyword, i) for i in range(len(schema[keyword]))]
                 yield self._combination(keyword, nodes)
         if "not" in schema:
@@ -69,13 +70,30 @@ class Applicators:
 
     def _exactly_one(self, nodes: list[int]) -> Kinds:
         out = BOTTOM
+        alone = self._scalars_apart(nodes)
         for i, node in enumerate(nodes):
             held = self._n.expand((True, node))
-            for j, other in enumerate(nodes):
+            for j, other in enumerate(nodes if not alone[i] else ()):
                 if j != i and not self._n.nothing(self._n.meet(held, self._n.expand((True, other)))):
                     held = self._n.meet(held, self._n.expand((False, other)))
             out = self._n.unite(out, held)
         return out
+
+    def _scalars_apart(self, nodes: list[int]) -> list[bool]:
+        """For each node: does it allow scalars only, none of which another node allows? (Spares the pairs.)"""
+        plain = [replace(self._n.expand((True, node)), arrays=(), objects=()) for node in nodes]
+        before, after = [BOTTOM], [BOTTOM]
+        for kinds in plain[:-1]:
+            before.append(before[-1].union(kinds))
+        for kinds in reversed(plain[1:]):
+            after.append(after[-1].union(kinds))
+        after.reverse()
+        return [
+            self._n.expand((True, node)).is_scalar()
+            and self._n.nothing(self._n.meet(kinds, left))
+            and self._n.nothing(self._n.meet(kinds, right))
+            for node, kinds, left, right in zip(nodes, plain, before, after, strict=True)
+        ]
 
     def _none_or_two(self, nodes: list[int]) -> Kinds:
         out = self._meet_all(nodes, False)

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any, Literal
 
-from cfgdecode.errors import SchemaError
+from cfgdecode.errors import LimitExceeded, SchemaError
 from cfgdecode.grammar.ir import GrammarIR
 from cfgdecode.json_schema.document import Document
 from cfgdecode.json_schema.emit import Emitter
@@ -51,7 +51,10 @@ def compile_schema(
     speller = Speller(full=_literal_characters(document.root) <= limits.spelled_characters)
     emitter = Emitter(normalizer, limits, speller, key_order=key_order, whitespace=whitespace)
     node = document.root_node()
-    grammar = emitter.grammar(((True, node),) if node else ())
+    try:
+        grammar = emitter.grammar(((True, node),) if node else ())
+    except RecursionError:
+        raise LimitExceeded("the schema is nested too deeply for Python's stack", limit="nesting") from None
     return grammar, normalizer.warnings
 
 

@@ -13,6 +13,7 @@ Members are counted as printed: a repeated key counts twice towards minPropertie
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from cfgdecode.errors import LimitExceeded
@@ -40,6 +41,10 @@ class KeyOrder:
         self._opening, self._comma, self._closing = frame
         self._least, self._most = counts
         self._cap = max(self._least, 1) if self._most is None else self._most
+        if self._cap > emitter.limits.counted_properties:
+            raise LimitExceeded(
+                f"minProperties or maxProperties of {self._cap}", limit="counted_properties", given=self._cap
+            )
 
     def build(self, symbol: int) -> None:
         raise NotImplementedError
@@ -73,10 +78,15 @@ class SchemaOrder(KeyOrder):
         self._count_matters = self._least > 1 or self._most is not None
 
     def build(self, symbol: int) -> None:
-        # Far suffixes first, so that the recursion below stays shallow.
-        if not self._count_matters:
-            for i in reversed(range(len(self._keys))):
-                self._from(i, 1)
+        # Far suffixes and large counts first, so that the recursion below stays shallow.
+        n = len(self._permuted)
+        for count in reversed(range(self._cap + 1)):
+            for size in range(n + 1):
+                for missing in combinations(range(n), size):
+                    self._tail(frozenset(missing), count)
+        for i in reversed(range(len(self._keys))):
+            for count in range(min(i, self._cap) + 1) if self._count_matters else (1,):
+                self._from(i, count)
         body = self._from(0, 0)
         if body is not None:
             self._e.rule(symbol, (self._opening, *body, self._closing))
@@ -183,9 +193,13 @@ class AnyOrder(KeyOrder):
 
     def _state(self, used: int, count: int) -> Body:
         if (used, count) not in self._memo:
-            symbol = self._memo[used, count] = self._e.nonterminal(self._name + "_members")
-            if used & self._must == self._must and count >= self._least:
-                self._e.rule(symbol, ())
-            for body in self._steps(used, count):
-                self._e.rule(symbol, body)
+            self._memo[used, count] = self._e.nonterminal(self._name + "_members")
+            self._e.later(lambda: self._fill(used, count))
         return (self._memo[used, count],)
+
+    def _fill(self, used: int, count: int) -> None:
+        symbol = self._memo[used, count]
+        if used & self._must == self._must and count >= self._least:
+            self._e.rule(symbol, ())
+        for body in self._steps(used, count):
+            self._e.rule(symbol, body)

@@ -37,3 +37,4 @@ class SchemaLimits:
     spelled_characters: int = 4_000
     unique_values: int = 6
     shuffled_keys: int = 5
+    counted_properties: int = 2_000

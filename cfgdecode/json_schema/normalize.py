@@ -23,7 +23,7 @@ from cfgdecode.json_schema import number_sets as numbers
 from cfgdecode.json_schema import string_sets as strings
 from cfgdecode.json_schema.applicators import Applicators
 from cfgdecode.json_schema.array_keywords import ArrayKeywords
-from cfgdecode.json_schema.document import Document, Place
+from cfgdecode.json_schema.document import Document, Place, escape
 from cfgdecode.json_schema.kinds import BOTTOM, FALSE, TOP, TRUE, Array, Condition, Conjunction, Kinds, Object, join
 from cfgdecode.json_schema.limits import SchemaLimits, SchemaWarning
 from cfgdecode.json_schema.object_keywords import ObjectKeywords
@@ -50,6 +50,33 @@ SINCE = {  # keyword -> the first dialect that has it
     "unevaluatedItems": 2019, "prefixItems": 2020, "$dynamicRef": 2020, "$recursiveRef": 2019,
 }  # fmt: skip
 UNTIL = {"dependencies": 7, "additionalItems": 2019}  # keyword -> the last dialect that has it
+
+
+_SCHEMA, _SCHEMAS, _BY_NAME = "a schema", "a list of schemas", "an object of schemas"
+SHAPES = {
+    "additionalItems": _SCHEMA, "additionalProperties": _SCHEMA, "contains": _SCHEMA, "else": _SCHEMA, "if": _SCHEMA,
+    "not": _SCHEMA, "propertyNames": _SCHEMA, "then": _SCHEMA, "unevaluatedItems": _SCHEMA,
+    "unevaluatedProperties": _SCHEMA, "allOf": _SCHEMAS, "anyOf": _SCHEMAS, "oneOf": _SCHEMAS, "prefixItems": _SCHEMAS,
+    "items": "a schema or a list of schemas", "properties": _BY_NAME, "patternProperties": _BY_NAME,
+    "dependentSchemas": _BY_NAME, "dependentRequired": "an object of lists of strings",
+    "dependencies": "an object of schemas or lists of strings", "pattern": "a string", "format": "a string",
+    "$ref": "a string", "$dynamicRef": "a string", "$recursiveRef": "a string", "uniqueItems": "true or false",
+}  # fmt: skip
+
+
+def _fits(value: Any, expected: str) -> bool:
+    if expected.startswith("an object of "):
+        inner = expected.removeprefix("an object of ")
+        kind = {"schemas": _SCHEMA, "lists of strings": "a list of strings"}.get(inner, inner)
+        return isinstance(value, dict) and all(_fits(v, kind) for v in value.values())
+    if expected in ("a list of schemas", "a list of strings"):
+        element = _SCHEMA if expected == _SCHEMAS else "a string"
+        return isinstance(value, list) and all(_fits(v, element) for v in value)
+    if expected == "schemas or lists of strings":
+        return isinstance(value, dict | bool | str) or _fits(value, "a list of strings")
+    if expected == "a schema or a list of schemas":
+        return isinstance(value, dict | bool) or _fits(value, _SCHEMAS)
+    return isinstance(value, {"a string": str, "true or false": bool}.get(expected, (dict, bool)))
 
 
 class Normalizer:
@@ -245,6 +272,9 @@ class Normalizer:
                 return {"$ref": schema["$ref"]}
         out = {}
         for keyword, value in schema.items():
+            expected = SHAPES.get(keyword)
+            if expected is not None and not _fits(value, expected):
+                raise SchemaError(f"{keyword} must be {expected}", pointer=f"{place.pointer}/{escape(keyword)}")
             if keyword in ASSERTIONS:
                 if dialect is not None and not SINCE.get(keyword, 0) <= (dialect if dialect != 7 else 7) <= UNTIL.get(
                     keyword, 9999

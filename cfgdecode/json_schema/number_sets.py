@@ -155,7 +155,7 @@ def contains(a: NumberSet, value: Fraction) -> bool:
     if tag == "points":
         return value in a[1]
     if tag == "multiple":
-        return (value / a[1]).denominator == 1
+        return bool((value / a[1]).denominator == 1)
     if tag == "not":
         return not contains(a[1], value)
     if tag == "range":

@@ -84,7 +84,8 @@ def count(place: Place, schema: dict[str, Any], keyword: str) -> int | None:
     if keyword not in schema:
         return None
     value = schema[keyword]
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value != int(value) or value < 0:
+    number = not isinstance(value, bool) and isinstance(value, int | float | Decimal)
+    if not number or not 0 <= value < 10**18 or value != int(value):
         raise SchemaError(f"{keyword} must be a whole number, not {value!r}", pointer=f"{place.pointer}/{keyword}")
     return int(value)
 
@@ -93,9 +94,7 @@ def fraction(value: Any, pointer: str) -> Fraction:
     """A JSON number, exactly."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise SchemaError(f"expected a number, not {value!r}", pointer=pointer)
-    if isinstance(value, int):
-        return Fraction(value)
-    decimal = value if isinstance(value, Decimal) else Decimal(repr(value))
-    if not decimal.is_finite() or abs(decimal.adjusted()) > 1000:
+    decimal = value if isinstance(value, Decimal) else Decimal(value if isinstance(value, int) else repr(value))
+    if not decimal.is_finite() or abs(decimal.adjusted()) > 400:
         raise SchemaError(f"number {value!r} is out of range", pointer=pointer)
     return Fraction(decimal)

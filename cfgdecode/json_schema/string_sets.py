@@ -215,7 +215,7 @@ def is_empty(a: StringSet) -> bool:
     if a[0] == "match" and lengths(a[1])[0] >= 0 and not _can_fail(a[1]):
         return False
     if a[0] == "not" and a[1][0] in ("texts", "length"):
-        return a[1] == ("length", 0, None)
+        return False
     if a[0] == "and" and all(p[0] == "not" and p[1][0] == "texts" for p in a[1]):
         return False
     try:

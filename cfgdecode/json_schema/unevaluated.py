@@ -106,7 +106,7 @@ class _Cases:
             cases = _product(cases, self._conditional(place, schema))
         for key in schema.get("dependentSchemas", ()):
             node = document.child(place, "dependentSchemas", key)
-            present = self._n.constant_schema({"required": [key]}, place)
+            present = self._n.constant_schema({"type": "object", "required": [key]}, place)
             cases = _product(cases, [((), NOTHING), *_under(present, self._below(node))])
         return cases
 

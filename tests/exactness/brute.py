@@ -79,7 +79,7 @@ class Language:
                 return False
             if lexemes not in self._derived:
                 arcs = [[(terminal, i + 1)] for i, terminal in enumerate(lexemes)]
-                self._derived[lexemes] = self._derives(arcs, [1 << i for i in range(len(lexemes) + 1)], len(lexemes))
+                self._derived[lexemes] = self.derives(arcs, [1 << i for i in range(len(lexemes) + 1)], len(lexemes))
             return self._derived[lexemes]
         return self._decide_dynamic(text)
 
@@ -131,9 +131,9 @@ class Language:
         for pos in range(n, -1, -1):
             for q in ignored[pos]:
                 after[pos] |= after[q]
-        return self._derives(arcs, after, n)
+        return self.derives(arcs, after, n)
 
-    def _derives(self, arcs: Sequence[Sequence[tuple[int, int]]], after: Sequence[int], n: int) -> bool:
+    def derives(self, arcs: Sequence[Sequence[tuple[int, int]]], after: Sequence[int], n: int) -> bool:
         """As `reference.derives`, with a set of text positions as the bits of an integer."""
         chart: list[dict[int, int]] = [{} for _ in range(n + 1)]
         for p in range(n, -1, -1):
@@ -141,7 +141,7 @@ class Language:
             for symbol in self._nullable:
                 here[symbol] = 1 << p
             for start in _bits(after[p]):
-                for terminal, end in arcs[start] if start < n else ():
+                for terminal, end in arcs[start] if start < len(arcs) else ():
                     here[-terminal - 1] = here.get(-terminal - 1, 0) | 1 << end
             grown = len(here) > 0
             while grown:

@@ -1,7 +1,7 @@
 """A polynomial reference for canvases that are too large for brute force.
 
 What: the canvas becomes a graph whose nodes are (cell, bytes left of its token, lexer configuration); the arcs
-between the nodes where no lexeme is open are labelled by terminals; `reference.derives` decides on that graph.
+between the nodes where no lexeme is open are labelled by terminals; `Language.derives` decides on that graph.
 How: a lexer state is an ordered list of *threads*, each what is left of a pattern (a continuation), cut behind the
 first that has matched: leftmost-first, as Python's `re`. A lexeme may end wherever its state has matched; where Lark
 takes only the preferred match, its state goes on as an *obligation*: it must not match again.
@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import Any
 
 from cfgdecode.grammar.ir import GrammarIR
-from cfgdecode.reference import derives, matches
+from cfgdecode.reference import matches
 
+from .brute import Language
 from .cases import Case
 
 Thread = tuple[Any, ...]  # (ranges, continuation) or ("match", terminal)
@@ -110,7 +111,7 @@ class Layers:
 
     def __init__(self, ir: GrammarIR) -> None:
         assert can_do(ir)
-        self.ir = ir
+        self.ir, self.language = ir, Language(ir)
         self.keywords = {t: [(k, ir.terminals[k].pattern) for k in words] for t, words in ir.keywords}
         used = sorted({-s - 1 for _, body in ir.rules for s in body if s < 0} | set(ir.ignore))
         groups = [list(ir.scanner)] if ir.lexer == "basic" else [[t] for t in used]
@@ -141,9 +142,16 @@ class Layers:
                     agenda.append(node)
         order = sorted(seen, key=lambda node: (node[0], -len(node[1])))
         number = {node: i for i, node in enumerate(order)}
-        numbered = [(number[p], t, number[q]) for p, t, q in dict.fromkeys(arcs)]
-        numbered += [(number[p], None, len(order)) for p in dict.fromkeys(finals)]
-        return derives(self.ir, numbered, len(order))
+        n = len(order)
+        lexemes: list[list[tuple[int, int]]] = [[] for _ in range(n + 1)]
+        after = [1 << p for p in range(n + 1)]  # where ignored text leads
+        ignored = [(number[p], number[q]) for p, t, q in arcs if t is None] + [(number[p], n) for p in finals]
+        for p, q in sorted(set(ignored), reverse=True):
+            after[p] |= after[q]
+        for p, terminal, q in dict.fromkeys(arcs):
+            if terminal is not None:
+                lexemes[number[p]].append((terminal, number[q]))
+        return self.language.derives(lexemes, after, n)
 
     def allowed(self, case: Case, position: int) -> set[int]:
         """By definition: each token in turn (one of those with equal bytes)."""

@@ -99,7 +99,7 @@ def test_rows_may_have_constraints_of_their_own_or_none():
 
 
 def test_a_commit_keeps_the_canvas_completable_and_counts():
-    batch, ids = _begun([ROWS[0]])
+    batch, _ = _begun([ROWS[0]])
     x, closing = small.TOKENS.index(b"x"), small.TOKENS.index(b"]")
     tokens = torch.tensor([[0, 0, closing, x, 0, 0, 0, 0, 0, 0, 0]])
     select = torch.zeros(1, 11, dtype=torch.bool)
@@ -180,7 +180,7 @@ def test_one_batch_object_serves_one_generation_after_the_other():
 
 
 def test_constraints_may_be_sent_to_worker_processes():
-    batch, ids = _begun([ROWS[0]], pickle.loads(pickle.dumps(small.constraint())))
+    batch, _ = _begun([ROWS[0]], pickle.loads(pickle.dumps(small.constraint())))
     here, _ = _begun([ROWS[0]])
     zeros = torch.zeros(1, 11, small.N)
     assert torch.equal(batch.apply_(zeros.clone()), here.apply_(zeros.clone()))

@@ -534,7 +534,7 @@ fn sketch_choices(representatives: &Representatives, slots: &[Slot]) -> Vec<Choi
     (0..slots.len()).map(|i| sketch_choice(representatives, slots, i)).collect()
 }
 
-/// Representatives for an open slot: deep inside a gap those that stand alone.
+/// Representatives for an open slot: deep inside a gap those that stand alone, in a gap of one cell all.
 fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize) -> Choice {
     let open = |j: Option<usize>| j.is_some_and(|j| slots.get(j) == Some(&Slot::Open));
     match &slots[i] {
@@ -542,6 +542,7 @@ fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize) ->
         Slot::Open if open(i.checked_sub(1)) && open(Some(i + 1)) && !representatives.inner.is_empty() => {
             Choice::Some(representatives.inner.clone())
         }
+        Slot::Open if !open(i.checked_sub(1)) && !open(Some(i + 1)) => Choice::All,
         Slot::Open => Choice::Some(representatives.edge.clone()),
         other => general(other),
     }

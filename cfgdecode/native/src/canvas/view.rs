@@ -85,20 +85,25 @@ impl Charts {
     }
 }
 
-/// One source of a point inside a token; kept small for the heap.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    Eps(SetId),
-    Arc(u32, SetId),
+/// The points inside a slot's tokens, each with the sources found so far. Parts of an effect have smaller
+/// ids, so a point is complete when it has the largest id left.
+#[derive(Default)]
+struct Inner {
+    sources: FxHashMap<EffectId, Sources>,
+    queue: BinaryHeap<EffectId>,
 }
 
-impl Source {
-    fn add_to(self, sources: &mut Sources) {
-        match self {
-            Source::Eps(set) if sources.eps.last() != Some(&set) => sources.eps.push(set),
-            Source::Arc(t, set) if sources.arcs.last() != Some(&(t, set)) => sources.arcs.push((t, set)),
-            _ => {}
-        }
+impl Inner {
+    fn at(&mut self, effect: EffectId) -> &mut Sources {
+        self.sources.entry(effect).or_insert_with(|| {
+            self.queue.push(effect);
+            Sources::default()
+        })
+    }
+
+    fn pop(&mut self) -> Option<(EffectId, Sources)> {
+        let effect = self.queue.pop()?;
+        self.sources.remove(&effect).map(|sources| (effect, sources))
     }
 }
 
@@ -135,13 +140,7 @@ impl Context<'_> {
         let vocabulary = &self.constraint.vocabulary;
         match choice {
             Choice::One(t) => SmallVec::from_slice(&[self.effects.of_token(vocabulary, c, *t)]),
-            Choice::Some(tokens) => {
-                let mut all: SmallVec<[EffectId; 4]> =
-                    tokens.iter().map(|&t| self.effects.of_token(vocabulary, c, t)).collect();
-                all.sort_unstable();
-                all.dedup();
-                all
-            }
+            Choice::Some(tokens) => SmallVec::from_slice(&self.effects.of_tokens(vocabulary, c, tokens)),
             Choice::All => self.effects.classes(vocabulary, c).iter().map(|k| k.effect).collect(),
             Choice::Optional(inner) => self.classes(inner, c),
             Choice::Anything => SmallVec::new(),
@@ -175,14 +174,14 @@ impl Context<'_> {
     }
 
     /// Follows an effect's branches from the left set in front of it.
-    fn follow_left(&self, effect: EffectId, set: SetId, inner: &mut BinaryHeap<(EffectId, Source)>, ends: &mut Vec<(ConfigId, SetId)>) {
+    fn follow_left(&self, effect: EffectId, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
         for &branch in self.effects.branches(effect) {
             match branch {
                 Branch::End(c) => ends.push((c, set)),
-                Branch::Skip(rest) => inner.push((rest, Source::Eps(set))),
+                Branch::Skip(rest) => inner.at(rest).eps.push(set),
                 Branch::Emit(t, rest) => {
                     if self.charts.left.predicts(set, t) {
-                        inner.push((rest, Source::Arc(t, set)));
+                        inner.at(rest).arcs.push((t, set));
                     }
                 }
             }
@@ -191,20 +190,12 @@ impl Context<'_> {
 
     /// The left row behind a slot whose effects are given with the sets in front of it; `also` joins it.
     pub(super) fn advance_effects(&mut self, from: &[(EffectId, SetId)], also: &[(ConfigId, SetId)]) -> LeftRow {
-        let mut inner: BinaryHeap<(EffectId, Source)> = BinaryHeap::new();
+        let mut inner = Inner::default();
         let mut ends: Vec<(ConfigId, SetId)> = also.to_vec();
         for &(effect, set) in from {
             self.follow_left(effect, set, &mut inner, &mut ends);
         }
-        // Parts of an effect have smaller ids, so a node is complete when it is the largest left.
-        while let Some((effect, first)) = inner.pop() {
-            let mut sources = Sources::default();
-            first.add_to(&mut sources);
-            while inner.peek().is_some_and(|next| next.0 == effect) {
-                if let Some((_, source)) = inner.pop() {
-                    source.add_to(&mut sources);
-                }
-            }
+        while let Some((effect, mut sources)) = inner.pop() {
             let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
             if set != Chart::DEAD {
                 self.follow_left(effect, set, &mut inner, &mut ends);

@@ -16,8 +16,9 @@
 //! Cost of one set: completed (symbol, origin) pairs times the rules they take part in.
 
 use crate::grammar::{Bits, Cfg, Side, Symbol};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use smallvec::SmallVec;
+use std::hash::{Hash, Hasher};
 
 pub type SetId = u32;
 
@@ -67,6 +68,8 @@ pub struct Chart {
     side: Side,
     sets: Vec<Set>,
     memo: FxHashMap<Sources, SetId>,
+    /// Hash of items -> sets with those items: different sources often come to the same.
+    by_items: FxHashMap<u64, SmallVec<[SetId; 1]>>,
     /// The largest set of each chain.
     heads: Vec<SetId>,
     n_items: usize,
@@ -90,6 +93,7 @@ impl Chart {
             side,
             sets: Vec::new(),
             memo: FxHashMap::default(),
+            by_items: FxHashMap::default(),
             heads: Vec::new(),
             n_items: 0,
             max_items: usize::MAX,
@@ -260,11 +264,24 @@ impl Chart {
             best.get(&(y, from.chain)) == Some(&from.rank)
         });
         kept.sort_unstable();
-        let set = if kept.is_empty() { Self::DEAD } else { self.push(cfg, kept.clone(), &sources.eps) };
+        let set = if kept.is_empty() { Self::DEAD } else { self.share(cfg, &kept, &sources.eps) };
         kept.clear();
         best.clear();
         (self.agenda, self.best, self.kept) = (agenda, best, kept);
         set
+    }
+
+    /// The set with these items, new or known.
+    fn share(&mut self, cfg: &Cfg, items: &[(Symbol, SetId)], contains: &[SetId]) -> SetId {
+        let mut hasher = FxHasher::default();
+        items.hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(known) = self.by_items.get(&hash).into_iter().flatten().find(|&&s| *self.sets[s as usize].items == *items) {
+            return *known;
+        }
+        let new = self.push(cfg, items.to_vec(), contains);
+        self.by_items.entry(hash).or_default().push(new);
+        new
     }
 
     /// The sets of `outer.len()` points that may reach one another by `inner`, each with its outer

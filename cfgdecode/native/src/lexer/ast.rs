@@ -13,7 +13,7 @@
 use super::TerminalId;
 
 /// Deepest nesting of nodes that is compiled.
-pub(super) const MAX_DEPTH: usize = 1_000;
+pub(super) const MAX_DEPTH: usize = 400;
 
 /// A terminal's pattern, with the meaning of Python's `re`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -41,11 +41,8 @@ impl Scanner {
 
     fn end_prefix_or_go_on(&mut self, prefix: Prefix, found: &mut Vec<Thread>) {
         if prefix.n_tails == 0 && self.holds_at_end(prefix.cond) {
-            self.ends_later(prefix.list, found);
-            if prefix.cond == ALWAYS {
-                // A longer prefix would only ask for a longer lexeme.
-                return;
-            }
+            // A longer prefix would only ask for a longer lexeme.
+            return self.ends_later(prefix.list, found);
         }
         let sub = self.prefixes.intern(&[prefix.cond, prefix.list, prefix.history, prefix.n_tails]);
         found.push(Thread { pc: PREFIX, sub, cond: ALWAYS });

@@ -51,7 +51,8 @@ pub struct Effects {
     effects: Vec<Branches>,
     ids: FxHashMap<Branches, EffectId>,
     of_token: FxHashMap<(ConfigId, TokenId), EffectId>,
-    /// (configuration after the first byte, trie node of that byte) -> tokens below and their effects.
+    of_list: FxHashMap<(ConfigId, usize, usize), (Arc<[TokenId]>, Arc<[EffectId]>)>,
+    /// (configuration behind a byte, trie node of that byte) -> tokens below and their effects.
     below: FxHashMap<(ConfigId, NodeId), Arc<Pairs>>,
     classes: FxHashMap<ConfigId, ClassTable>,
     token_sets: FxHashMap<u64, SmallVec<[Arc<[TokenId]>; 1]>>,
@@ -74,6 +75,7 @@ impl Effects {
             effects: Vec::new(),
             ids: FxHashMap::default(),
             of_token: FxHashMap::default(),
+            of_list: FxHashMap::default(),
             below: FxHashMap::default(),
             classes: FxHashMap::default(),
             token_sets: FxHashMap::default(),
@@ -133,6 +135,23 @@ impl Effects {
         }
         self.of_token.insert((c, token), effect);
         effect
+    }
+
+    /// The live effects of a shared list of tokens in configuration `c`, each once, remembered by list.
+    pub fn of_tokens(&mut self, vocabulary: &Vocabulary, c: ConfigId, tokens: &Arc<[TokenId]>) -> Arc<[EffectId]> {
+        let key = (c, tokens.as_ptr() as usize, tokens.len());
+        if let Some((_, known)) = self.of_list.get(&key) {
+            return known.clone();
+        }
+        let mut all: Vec<EffectId> = tokens.iter().map(|&t| self.of_token(vocabulary, c, t)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.retain(|&e| e != Self::DEAD);
+        let all: Arc<[EffectId]> = all.into();
+        // The list is kept alive with its entry, so that its address stays its own.
+        self.of_list.insert(key, (tokens.clone(), all.clone()));
+        self.bytes += all.len() * 4 + 48;
+        all
     }
 
     /// The effect of a byte string in configuration `c`. Worked out from the back, one row of
@@ -200,6 +219,7 @@ impl Effects {
         }
         if self.bytes > self.max_bytes {
             self.below.clear();
+            self.of_list.clear();
             self.classes.clear();
             self.token_sets.clear();
             self.bytes = 0;
@@ -209,7 +229,7 @@ impl Effects {
             let mut ways: SmallVec<[(Option<TerminalId>, ConfigId); 2]> = SmallVec::new();
             self.successors(c, byte, |t, d| ways.push((t, d)));
             let parts: SmallVec<[(Option<TerminalId>, Arc<Pairs>); 2]> =
-                ways.into_iter().map(|(t, d)| (t, self.below_first_byte(vocabulary, d, child))).collect();
+                ways.into_iter().map(|(t, d)| (t, self.remembered(vocabulary, d, child))).collect();
             self.join(&parts, &mut pairs);
         }
         let table = self.group(pairs);
@@ -217,7 +237,7 @@ impl Effects {
         table
     }
 
-    fn below_first_byte(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
+    fn remembered(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
         if let Some(known) = self.below.get(&(d, node)) {
             return known.clone();
         }
@@ -244,14 +264,9 @@ impl Effects {
                 [] => {}
                 [(None, d2)] => self.walk(vocabulary, *d2, child, out),
                 _ => {
-                    let parts: SmallVec<[(Option<TerminalId>, Arc<Pairs>); 2]> = ways
-                        .iter()
-                        .map(|&(t, d2)| {
-                            let mut part = Pairs::new();
-                            self.walk(vocabulary, d2, child, &mut part);
-                            (t, Arc::new(part))
-                        })
-                        .collect();
+                    // Several readings of the same bytes: remembered, or their number would double with each byte.
+                    let parts: SmallVec<[(Option<TerminalId>, Arc<Pairs>); 2]> =
+                        ways.iter().map(|&(t, d2)| (t, self.remembered(vocabulary, d2, child))).collect();
                     self.join(&parts, out);
                 }
             }
