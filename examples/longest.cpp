@@ -1,4 +1,3 @@
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -11,10 +10,4 @@ std::string longest(const std::vector<std::string>& words) {
         }
     }
     return best;
-}
-
-int main() {
-    std::vector<std::string> words = {"a", "list", "of", "words"};
-    std::cout << longest(words) << std::endl;
-    return 0;
 }

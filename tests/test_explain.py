@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cfgdecode as cd
 from cfgdecode.explain import first_failure
+from cfgdecode.grammar.ir import show_node
 from cfgdecode.lexemes import certain_lexemes, lexeme_grammar, prefix_pattern, scanner, shortest_lexeme
 from cfgdecode.reference import preferred
 
@@ -35,29 +38,30 @@ def spanned(text, why):
         (JSON, "[1, 2", ", 2", "the end of the text", '"]"'),
         (JSON, "[tru1]", "[t", "'t'", '"true"'),
         (CPP, PROGRAM.replace("x;\n    return", "x\n    return"), "x\n    return", "'return'", '";"'),
-        (CPP, PROGRAM.replace("2;", "2"), None, "'::'", '";"'),
         (CPP, PROGRAM[:-2], "return 0;\n", "the end of the text", '"}"'),
-        (CPP, "int f() { a - = 1; }", "- =", "'='", "IDENTIFIER"),
+        (CPP, "int f() { a - = 1; }", "a - =", "'='", "IDENTIFIER"),
     ],
 )
 def test_the_smallest_conflict_of_a_text(grammar, text, span, found, expected):
     why = canvas_of(grammar, text).explain()
-    if span is not None:
-        assert spanned(text, why).strip() == span.strip()
-        assert why.found == found
+    assert spanned(text, why).strip() == span.strip()
+    assert why.found == found
     assert expected in why.expected
     assert "^" in str(why)
 
 
 def test_a_repair_is_named():
-    assert 'valid with ";" in front of it' in str(canvas_of(CPP, PROGRAM.replace("x;\n    return", "x\n    return")).explain())
+    assert 'valid with ";" in front of it' in str(
+        canvas_of(CPP, PROGRAM.replace("x;\n    return", "x\n    return")).explain()
+    )
     assert "valid without it" in str(canvas_of(JSON, "[1,,2]").explain())
 
 
 def test_counts_are_named_where_only_they_conflict():
     why = canvas_of(JSON, '{"a"?}').explain()
     assert (why.span, str(why)) == ((4, 5), "cell 4: 1 open cell is too few; 2 would do")
-    assert "too many" in str(canvas_of(JSON, '{?"a":1?"b":2}').explain() or "too many")
+    why = canvas_of(cd.Grammar.from_lark('start: "a" "b" "c"'), "a??c").explain()
+    assert (why.span, str(why)) == ((1, 3), "cells 1..2: 2 open cells are too many; 1 would do")
 
 
 def test_tokens_that_stand_in_no_text():
@@ -91,7 +95,12 @@ def test_the_first_failure_is_a_byte_offset():
 
 
 def test_schemas_are_explained_in_bytes():
-    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
     why = canvas_of(cd.Grammar.from_json_schema(schema), '{"a": "x"}').explain()
     assert why.found == "'\"'"
     assert any("NUMBER" in each or "INT" in each for each in why.expected)
@@ -114,7 +123,9 @@ def test_any_edit_of_a_program_has_an_explanation_that_conflicts(edit):
     used = [x for x in scanner(CPP).scan(spanned(text, why))[0] if not x.ignored]
     part = "factor" if start and end < len(canvas) else "prefix" if end < len(canvas) else "suffix"
     if scanner(CPP).scan(text)[1] is None and used:
-        assert lexeme_grammar(CPP).is_part([x.terminal for x in used], part if start or end < len(canvas) else "whole") in (
+        assert lexeme_grammar(CPP).is_part(
+            [x.terminal for x in used], part if start or end < len(canvas) else "whole"
+        ) in (
             False,
             None,
         )
@@ -169,8 +180,4 @@ def test_shortest_lexemes_match_and_their_prefixes_are_prefixes(grammar):
         if "look" not in str(terminal.pattern):
             assert preferred(terminal.pattern, lexeme, 0) is not None, terminal
         for end in range(len(lexeme) + 1):
-            import re
-
-            from cfgdecode.grammar.ir import show_node
-
             assert re.fullmatch(show_node(shorter), lexeme[:end]), (terminal.name, lexeme[:end])

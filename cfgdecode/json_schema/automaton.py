@@ -439,7 +439,11 @@ def star(part: Node) -> Node:
 
 
 def optional(part: Node) -> Node:
-    """Once or not at all."""
+    """Once or not at all; `x(x(x)?)?` becomes `x{0,3}`."""
+    if part[0] == "cat" and len(part[1]) == 2 and part[1][1][:2] == ("rep", 0):
+        _, _, most, _, inner = part[1][1]
+        if inner == part[1][0] and most is not None:
+            return ("rep", 0, most + 1, True, inner)
     return EMPTY if part in (EMPTY, NOTHING) else ("rep", 0, 1, True, part)
 
 

@@ -80,7 +80,8 @@ class _Versus:
 
     plain: ("i", digits read, sign so far) before the point, ("f", decimals read, sign) after it;
     mantissa: (digits read, sign) against the bound's leading digits, None once the scientific form is ruled out;
-    exponent: None, or behind the `e`: (1 or -1, digits read, sign against the digits of the bound's). Signs are -1, 0, 1 as in cmp(read, bound).
+    exponent: None, or behind the `e`: (1 or -1, digits read, sign against the digits of the bound's). Signs are -1,
+    0, 1 as in cmp(read, bound).
     """
 
     def __init__(self, bound: Fraction, *, scientific: bool) -> None:

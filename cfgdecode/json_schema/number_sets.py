@@ -7,7 +7,7 @@ A number set is a nested tuple: `("all",)`, `("none",)`, `("integer", strict)`, 
 Spellings. `("all",)` and `("integer", ...)` alone take every RFC 8259 spelling (for integers: every one that is an
 integer by its form, `1.0` and `1e3` included unless `strict`, draft 4's reading). Any other set takes the *plain*
 spellings `-?int(.digits)?` and the *scientific* ones `-?d(.digits)?e[+-]?digits` with one non-zero digit in front,
-which is what JSON writers print. Fewer: multiples, and integers with two bounds below 1e16, only plain ones;
+which is what JSON writers print. Fewer: multiples, and integers with two bounds, only plain ones;
 integers with one bound plain ones, `d e digits` and whole doubles; single values the scientific one from 1e16 and
 below 1e-4 only. Other exponent forms (`0.001e3`, `10e-1`) of a bounded number are refused: counting digits against
 an exponent is not regular.
@@ -187,6 +187,9 @@ def number_node(a: NumberSet) -> Node:
         return STRICT_INTEGER_NODE if a[1] else INTEGER_NODE
     if a[0] == "points" and all(p == 0 or Fraction(1, 10_000) <= abs(p) < 10**16 for p in a[1]):
         return _many_points(a[1])
+    if _whole_between(a) and INTEGER in a[1]:
+        strict = ("and", tuple(("integer", True) if part == INTEGER else part for part in a[1]))
+        return cat(LongestFirst(number_dfa(strict)).node(), _ZEROS)
     return alt(_large_whole(a), LongestFirst(number_dfa(a)).node())
 
 
@@ -226,7 +229,7 @@ def number_dfa(a: NumberSet) -> Dfa:
     """The minimal DFA over the texts of the members; raises `TooLarge`."""
     atoms: list[Any] = []
     where: dict[NumberSet, int] = {}
-    plain_only = _negates(a, False, ("multiple",)) or _small_integers(a)
+    plain_only = _negates(a, False, ("multiple",)) or _whole_between(a)
     not_integer = _negates(a, False, ("integer",))
     negated_point = _negates(a, False, ("points",))
     atoms.append(RegexAtom(alt(_PLAIN, *(() if plain_only else (_TINY if not_integer else _SCIENTIFIC,)))))
@@ -267,12 +270,11 @@ def _negates(a: NumberSet, negated: bool, tags: tuple[str, ...]) -> bool:
     return negated and a[0] in tags
 
 
-def _small_integers(a: NumberSet) -> bool:
-    """Integers, or multiples, between two bounds below 10**16, where no writer uses the scientific form."""
+def _whole_between(a: NumberSet) -> bool:
+    """Integers, or multiples, between two bounds: no writer uses the scientific form for them."""
     if a[0] != "and" or not any(part[0] in ("integer", "multiple") for part in a[1]):
         return False
-    bounds = [bound for part in a[1] if part[0] == "range" for bound in (part[1], part[3])]
-    return bool(bounds) and all(bound is not None and abs(bound) < 10**16 for bound in bounds)
+    return any(part[0] == "range" and part[1] is not None and part[3] is not None for part in a[1])
 
 
 def _point(value: Fraction, every: bool) -> Node:

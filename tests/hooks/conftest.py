@@ -1,10 +1,10 @@
-"""Puts the repository root on the path, so that the helpers beside the tests are found however pytest is started."""
+"""Puts `tests/` on the path, so that the package `generation` is found however pytest is started."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-ROOT = str(Path(__file__).resolve().parents[2])
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)
+TESTS = str(Path(__file__).resolve().parents[1])
+if TESTS not in sys.path:
+    sys.path.insert(0, TESTS)

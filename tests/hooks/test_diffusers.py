@@ -10,11 +10,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
+from generation import (
+    small,
+    tiny,
+)
+from generation.toy import ScriptedModel, ToyModel  # noqa: E402
+
 import cfgdecode as cd  # noqa: E402
 from cfgdecode.hooks.diffusers import ConstrainedScheduler  # noqa: E402
-from tests import small  # noqa: E402
-from tests.hooks import tiny  # noqa: E402
-from tests.loops.toy import ScriptedModel, ToyModel  # noqa: E402
 
 PROMPT = torch.tensor([[7, 8, 9], [10, 11, 12]])
 

@@ -9,10 +9,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers.models.diffusion_gemma", reason="needs a transformers with DiffusionGemma")
 
+from generation import (
+    small,
+    tiny,
+)
+
 import cfgdecode as cd  # noqa: E402
 from cfgdecode.hooks.diffusion_gemma import DiffusionGemmaGuard  # noqa: E402
-from tests import small  # noqa: E402
-from tests.hooks import tiny  # noqa: E402
 
 PROMPT = torch.tensor([[7, 8, 9], [10, 11, 12]])
 

@@ -9,10 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from generation import small  # noqa: E402
+
 import cfgdecode as cd  # noqa: E402
 from cfgdecode.hooks.fim import RegionProcessor, infill, infill_batch  # noqa: E402
 from cfgdecode.hooks.fim_formats import FORMATS, FimFormat  # noqa: E402
-from tests import small  # noqa: E402
 
 GAP = cd.GAP
 PLAIN = FimFormat("plain", "x", "y", "z", ("<eos>",))

@@ -8,9 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from generation import small  # noqa: E402
+
 import cfgdecode as cd  # noqa: E402
 from cfgdecode.hooks import ConstraintBatch, finite_fill  # noqa: E402
-from tests import small  # noqa: E402
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 

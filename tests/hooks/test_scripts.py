@@ -6,11 +6,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from generation import (
+    published,
+    small,
+)
+from generation.toy import ScriptedModel, ToyModel  # noqa: E402
+
 from cfgdecode.hooks.dream import DreamHooks  # noqa: E402
 from cfgdecode.hooks.proxy import ModelProxy  # noqa: E402
-from tests import small  # noqa: E402
-from tests.loops import published  # noqa: E402
-from tests.loops.toy import ScriptedModel, ToyModel  # noqa: E402
 
 PROMPT = torch.tensor([[7, 8, 9], [10, 11, 12]])
 MODELS = {

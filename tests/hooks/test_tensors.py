@@ -88,7 +88,7 @@ def test_an_empty_table_changes_nothing():
 
 _KERNEL = """
 import torch
-from tests.hooks.test_tensors import _case
+from generation.test_tensors import _case
 from cfgdecode.hooks import tensors
 from cfgdecode.hooks.triton_kernel import apply_triton_
 for n_logits in (31, 4099, 9000):
@@ -108,7 +108,10 @@ print("agree")
 
 def test_the_triton_kernel_agrees_with_the_dense_path_in_the_interpreter():
     pytest.importorskip("triton")
-    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    environment = os.environ | {
+        "TRITON_INTERPRET": "1",
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[i]) for i in (0, 2)]),
+    }
     ran = subprocess.run(
         [sys.executable, "-c", _KERNEL], capture_output=True, text=True, env=environment, timeout=300, check=False
     )

@@ -9,9 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from generation import small  # noqa: E402
+
 import cfgdecode as cd  # noqa: E402
 from cfgdecode.hooks.transformers_ar import ConstrainedLogitsProcessor  # noqa: E402
-from tests import small  # noqa: E402
 
 PROMPT = torch.tensor([[7, 8, 9], [10, 11, 12]])
 

@@ -6,12 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from generation import (
+    runs,
+    small,
+)
+from generation.toy import ToyModel  # noqa: E402
+
 import cfgdecode as cd  # noqa: E402
 from cfgdecode import loops  # noqa: E402
 from cfgdecode.hooks import LogitsError  # noqa: E402
-from tests import small  # noqa: E402
-from tests.loops import runs  # noqa: E402
-from tests.loops.toy import ToyModel  # noqa: E402
 
 PROMPT = torch.tensor([[7, 8, 9], [10, 11, 12]])
 

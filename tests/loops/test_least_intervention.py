@@ -1,8 +1,7 @@
 """If the free run of a seed ends in a valid text, the constrained run gives the same tokens.
 
-That is a theorem for loops that never take a token back. Loops that revise (token editing, uniform noise) may pass through
-canvases that no text completes and still end in one; for them: a run without any refusal is the free run.
-"""
+That is a theorem for loops that never take a token back. Loops that revise (token editing, uniform noise) may pass
+through canvases that no text completes and still end in one; for them: a run without any refusal is the free run."""
 
 from __future__ import annotations
 
@@ -10,10 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cfgdecode import loops  # noqa: E402
-from tests import small  # noqa: E402
-from tests.loops import runs  # noqa: E402
-from tests.loops.toy import ToyModel  # noqa: E402
+from generation import (
+    runs,
+    small,
+)
+from generation.toy import ToyModel  # noqa: E402
 
 PROMPT = torch.tensor([[7, 8, 9]])
 

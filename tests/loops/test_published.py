@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
-import itertools
+
+from generation import published  # noqa: E402
+from generation.toy import ToyModel  # noqa: E402
 
 from cfgdecode import loops  # noqa: E402
-from tests.loops import published  # noqa: E402
-from tests.loops.toy import ToyModel  # noqa: E402
 
 V, MASK = 50, 49
 SEEDS = range(4)

@@ -6,10 +6,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from generation import (
+    runs,
+    small,
+)
+from generation.toy import ScriptedModel, ToyModel  # noqa: E402
+
 from cfgdecode import loops  # noqa: E402
-from tests import small  # noqa: E402
-from tests.loops import runs  # noqa: E402
-from tests.loops.toy import ScriptedModel, ToyModel  # noqa: E402
 
 PROMPT = torch.tensor([[7, 8, 9], [10, 11, 12]])
 MODELS = {
@@ -20,8 +23,8 @@ MODELS = {
     "unbalancing token": lambda: ScriptedModel(small.N, small.TOKENS.index(b"[[")),
     "eos": lambda: ScriptedModel(small.N, small.EOS),
     "mask": lambda: ScriptedModel(small.N, small.MASK),
-    "hopeless": lambda: (lambda ids: torch.full((*ids.shape, small.N), -torch.inf)),
-    "too sure": lambda: (lambda ids: torch.eye(small.N)[small.SPECIAL].expand(*ids.shape, -1) * 1e30),
+    "hopeless": lambda: lambda ids: torch.full((*ids.shape, small.N), -torch.inf),
+    "too sure": lambda: lambda ids: torch.eye(small.N)[small.SPECIAL].expand(*ids.shape, -1) * 1e30,
 }
 
 

@@ -55,7 +55,9 @@ pub struct Session {
     sketch: View,
     concrete: Option<Concrete>,
     representatives: Representatives,
+    /// Shared with forks, which may empty them.
     charts: Arc<Mutex<Charts>>,
+    generation: u64,
     witness: Option<Witness>,
     verdict: Option<Answer>,
     stats: Stats,
@@ -92,6 +94,7 @@ impl Session {
             concrete: None,
             representatives,
             charts,
+            generation: 0,
             witness: None,
             verdict: None,
             stats: Stats::default(),
@@ -108,6 +111,7 @@ impl Session {
             concrete: self.concrete.clone(),
             representatives: self.representatives.clone(),
             charts: self.charts.clone(),
+            generation: self.generation,
             witness: self.witness.clone(),
             verdict: self.verdict,
             stats: self.stats,
@@ -342,13 +346,30 @@ impl Session {
         self.with(|ctx, session| session.find_allowed(ctx, i))
     }
 
-    /// Runs `f` with the lexical tables and charts locked; a limit that was hit voids its result.
+    /// All rows are void: the charts they point into were emptied.
+    fn forget(&mut self) {
+        self.exact.forget();
+        self.sketch.forget();
+        if let Some(concrete) = &mut self.concrete {
+            concrete.view.forget();
+        }
+    }
+
+    /// Runs `f` with the lexical tables and charts locked; a limit that was hit voids its result. What
+    /// earlier calls left in the charts is dropped when it takes up too much of the limit.
     fn with<T>(&mut self, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Result<T, &'static str> {
         let began = Instant::now();
         let constraint = self.constraint.clone();
         let charts = self.charts.clone();
         let mut tables = constraint.tables();
         let mut charts = charts.lock().unwrap_or_else(PoisonError::into_inner);
+        if charts.n_items() > constraint.limits.items / 2 {
+            empty(&mut charts, &constraint);
+        }
+        if self.generation != charts.generation {
+            self.generation = charts.generation;
+            self.forget();
+        }
         let limit = constraint.limits.time_us;
         let mut ctx = Context {
             constraint: &constraint,
@@ -373,10 +394,9 @@ impl Session {
             us: self.stats.us + began.elapsed().as_micros() as u64,
         };
         if let Some(limit) = stopped {
-            *ctx.charts = new_charts(&constraint);
-            self.exact.forget();
-            self.sketch.forget();
-            self.concrete = None;
+            empty(ctx.charts, &constraint);
+            self.generation = ctx.charts.generation;
+            self.forget();
             return Err(limit);
         }
         Ok(result)
@@ -553,6 +573,11 @@ fn new_charts(constraint: &Constraint) -> Charts {
     charts.left.max_items = constraint.limits.items;
     charts.right.max_items = constraint.limits.items;
     charts
+}
+
+fn empty(charts: &mut Charts, constraint: &Constraint) {
+    let generation = charts.generation + 1;
+    *charts = Charts { generation, ..new_charts(constraint) };
 }
 
 fn general(slot: &Slot) -> Choice {

@@ -62,6 +62,8 @@ fn extend(sources: &mut Sources, more: &Sources) {
 /// The charts that views of one canvas (and its forks) share.
 #[derive(Debug)]
 pub struct Charts {
+    /// Goes up when the charts are emptied; rows of an older generation are void.
+    pub generation: u64,
     pub left: Chart,
     pub right: Chart,
     pub meeting: Meeting,
@@ -70,6 +72,7 @@ pub struct Charts {
 impl Charts {
     pub fn new(cfg: &Cfg) -> Charts {
         Charts {
+            generation: 0,
             left: Chart::new(cfg, crate::grammar::Side::Left),
             right: Chart::new(cfg, crate::grammar::Side::Right),
             meeting: Meeting::default(),

@@ -17,7 +17,17 @@ value: NUMBER | list
 NUMBER: /0|[1-9][0-9]*/
 %ignore " "
 """
-_TEXT = [bytes([c]) for c in b"[], 0123456789abcxyz\n"] + [b"[[", b"]]", b"],", b"1,", b"12", b", ", b"[1", b"]\n", b"00"]
+_TEXT = [bytes([c]) for c in b"[], 0123456789abcxyz\n"] + [
+    b"[[",
+    b"]]",
+    b"],",
+    b"1,",
+    b"12",
+    b", ",
+    b"[1",
+    b"]\n",
+    b"00",
+]
 TOKENS: list[bytes | None] = [*_TEXT, None, None, None, None, None]
 SPECIAL, EXPAND, EOS, PAD, MASK = range(len(_TEXT), len(TOKENS))
 N = len(TOKENS)
