@@ -24,9 +24,9 @@ def main(n_cells: int = 16, steps: int = 16) -> None:
     logging.disable_progress_bar()
     folder = Path(package.origin).parent / "models/transformers/albert_heads_8_uspto_all_1310k"
     model = AlbertForMaskedLM.from_pretrained(folder).eval()
-    names = (folder / "vocab.txt").read_text().split("\n")
-    ids = {name: i for i, name in enumerate(names) if name}
-    special = {"[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]", ">>", ""}
+    names = (folder / "vocab.txt").read_text().splitlines()
+    ids = {name: i for i, name in enumerate(names)}
+    special = {"[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]", ">>"}
     tokens = [None if name in special or name.startswith("[unused") else name.encode() for name in names]
     tokens += [None] * (model.config.vocab_size - len(tokens))
     vocabulary = cd.Vocabulary.from_tokens(tokens, eos=[ids["[SEP]"]], mask=ids["[MASK]"])

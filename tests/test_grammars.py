@@ -510,6 +510,7 @@ struct A { A(int x) y(x) {} };
 int x = 3
 template <typename T int f();
 using namespace ;
+using std;
 extern "C"
 int a[] = {1,,};
 void f(int x, ) {}

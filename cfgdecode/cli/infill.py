@@ -31,7 +31,7 @@ from .inputs import read_grammar, read_vocabulary
 from .live import view
 from .ngram import NGram
 from .output import EXIT, NO, YES, errors_to_exit_codes, fail, json_option, print_json, stderr
-from .regions import Opened, drawn, marked
+from .regions import Opened, cells_of_comments, drawn, marked
 
 Order: TypeAlias = Literal["confident", "random", "left", "right"]
 SAMPLES = Path(__file__).parent / "samples"
@@ -70,7 +70,7 @@ class Run:
 def infill(path: str, grammar: str, as_json: bool, **options: Any) -> None:
     """Open regions of the file PATH and fill them, so that the whole is a text of the grammar.
 
-    Opens what stands between the markers or, if there are none, random regions.
+    Opens what stands between the markers or, if there are none, random regions outside of comments.
 
     \b
     cfgdecode infill --grammar cpp --regions 3 program.cpp
@@ -81,7 +81,9 @@ def infill(path: str, grammar: str, as_json: bool, **options: Any) -> None:
     left, right = options["markers"]
     opened = marked(text, vocabulary, left, right, options["cells"])
     if opened is None:
-        opened = drawn(text, vocabulary, options["n_regions"], _lengths(options["length"]), options["seed"])
+        ids = vocabulary.encode(text)
+        comments = cells_of_comments(read, vocabulary, ids)
+        opened = drawn(ids, options["n_regions"], _lengths(options["length"]), options["seed"], comments)
     limits = Limits(time_us=max(int(options["time_limit"] * 1e6), 1))
     canvas = compile(read, vocabulary, limits=limits, eos_policy="none").canvas(opened.ids, opened.is_open)
     verdict = canvas.verdict()

@@ -7,10 +7,17 @@ Invariants: regions do not touch, so each is a gap of its own; outside of them t
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from cfgdecode.errors import CanvasError
+from cfgdecode.lexemes import scanner
+from cfgdecode.text import Grammar
 from cfgdecode.vocabulary import Vocabulary
+
+_TRIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,8 @@ def marked(text: str, vocabulary: Vocabulary, left: str, right: str, n_cells: in
     return Opened(ids, regions, original)
 
 
-def drawn(text: str, vocabulary: Vocabulary, n_regions: int, lengths: tuple[int, int], seed: int) -> Opened:
-    """Open `n_regions` runs of `lengths` (least, most) tokens at random places."""
-    ids = vocabulary.encode(text)
+def drawn(ids: list[int], n_regions: int, lengths: tuple[int, int], seed: int, avoid: Collection[int] = ()) -> Opened:
+    """Open `n_regions` runs of `lengths` (least, most) tokens at random places, off the cells of `avoid` if possible."""
     rng = random.Random(seed)
     sizes = [rng.randint(*lengths) for _ in range(n_regions)]
     free = len(ids) - sum(sizes) - max(n_regions - 1, 0)
@@ -61,9 +67,33 @@ def drawn(text: str, vocabulary: Vocabulary, n_regions: int, lengths: tuple[int,
         raise CanvasError(
             f"the file has {len(ids)} tokens, too few for {n_regions} regions of {sizes}; give fewer or shorter ones"
         )
-    cuts = sorted(rng.randint(0, free) for _ in range(n_regions))
+    regions: list[tuple[int, int]] = []
+    for _ in range(_TRIES):
+        regions = _placed(sorted(rng.randint(0, free) for _ in sizes), sizes)
+        if not any(i in avoid for start, end in regions for i in range(start, end)):
+            break
+    return Opened(ids, regions, [ids[start:end] for start, end in regions])
+
+
+def _placed(cuts: list[int], sizes: list[int]) -> list[tuple[int, int]]:
+    """Regions with at least one cell between any two of them."""
     regions, used = [], 0
     for cut, size in zip(cuts, sizes, strict=True):
         regions.append((cut + used, cut + used + size))
         used += size + 1
-    return Opened(ids, regions, [ids[start:end] for start, end in regions])
+    return regions
+
+
+def cells_of_comments(grammar: Grammar, vocabulary: Vocabulary, ids: Sequence[int]) -> set[int]:
+    """The cells that touch ignored text other than white space (known for the basic lexer alone)."""
+    if grammar.lexer != "basic":
+        return set()
+    ends = list(accumulate(len(vocabulary.token_bytes(token) or b"") for token in ids))
+    text = vocabulary.decode(ids).decode("utf-8")
+    at, cells = 0, set()
+    for lexeme in scanner(grammar).scan(text)[0]:
+        piece = text[lexeme.start : lexeme.end]
+        start, at = at, at + len(piece.encode())
+        if lexeme.ignored and not piece.isspace():
+            cells |= set(range(bisect_right(ends, start), bisect_left(ends, at) + 1))
+    return cells

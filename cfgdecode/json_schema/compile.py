@@ -17,6 +17,7 @@ from cfgdecode.json_schema.spelling import Speller
 KeyOrder = Literal["schema", "any"]
 Whitespace = Literal["flexible", "compact"]
 Formats = Literal["typed", "always", "never"]
+Escapes = Literal["literals", "all", "writers"]
 
 
 def compile_schema(
@@ -27,8 +28,9 @@ def compile_schema(
     lenient: bool = False,
     limits: SchemaLimits | None = None,
     formats: Formats = "typed",
+    escapes: Escapes = "literals",
 ) -> tuple[GrammarIR, list[SchemaWarning]]:
-    """The grammar (lexer "dynamic_complete") of the JSON texts that `schema` allows, and what was not honoured.
+    r"""The grammar (lexer "dynamic_complete") of the JSON texts that `schema` allows, and what was not honoured.
 
     Args:
         schema: a dict or bool, a JSON text, or a pydantic model class.
@@ -36,6 +38,8 @@ def compile_schema(
         whitespace: "flexible": RFC 8259 white space between tokens and around the text; "compact": none, but for one
             optional space behind each comma and colon.
         lenient: keywords that cannot be expressed allow everything, with a warning, instead of raising `SchemaError`.
+        escapes: where a printable ASCII character may also be written `\u00XX`: "literals": in keys, enum, const and
+            free strings; "all": also in strings under pattern or format; "writers": in free strings only.
         formats: "typed": `format` is an assertion beside a `type` that names "string", an annotation elsewhere.
 
     Raises:
@@ -45,10 +49,12 @@ def compile_schema(
     _check(key_order, ("schema", "any"), "key_order")
     _check(whitespace, ("flexible", "compact"), "whitespace")
     _check(formats, ("typed", "always", "never"), "formats")
+    _check(escapes, ("literals", "all", "writers"), "escapes")
     limits = limits or SchemaLimits()
     document = Document(load_schema(schema))
     normalizer = Normalizer(document, limits, lenient=lenient, formats=formats)
-    speller = Speller(full=_literal_characters(document.root) <= limits.spelled_characters)
+    few = _literal_characters(document.root) <= limits.spelled_characters
+    speller = Speller(literals=escapes != "writers" and few, patterns=escapes == "all")
     emitter = Emitter(normalizer, limits, speller, key_order=key_order, whitespace=whitespace)
     node = document.root_node()
     try:

@@ -1,10 +1,10 @@
 """How a decoded character may be written inside a JSON string.
 
-A character has up to three spellings: itself (not for `"`, `\\` and U+0000..U+001F), a short escape (`\\n`, `\\/`, ...)
-and `\\uXXXX` with hexadecimal digits in either case (two of them, a surrogate pair, above U+FFFF). A `Speller` with
-`full=True` writes all of them, so a constraint on the decoded string holds for every spelling and refuses none. With
-`full=False` a printable ASCII character is not spelt `\\uXXXX` (no JSON writer does that), which saves four of five
-lexer states in keys and literals.
+A character has up to three spellings: itself (not for `"`, `\\` and U+0000..U+001F), a short escape (`\\n`, `\\/`,
+...) and `\\uXXXX` with hexadecimal digits in either case (two of them, a surrogate pair, above U+FFFF). Every spelling
+but one is always taken: whether a printable ASCII character may be `\\u00XX`, which no JSON writer prints, is asked apart
+for literal texts (keys, enum, const) and for patterns and formats, because it multiplies the states of a lexer for a
+pattern by about five. Sets that leave out a few characters only (`.`, `[^/]`) always take it.
 
 Nodes that are not made from a constraint on characters (`FREE_TEXT`) also take a lone surrogate `\\uD800`, which RFC
 8259 allows but no Unicode text can hold.
@@ -48,14 +48,17 @@ def meet(a: Ranges, b: Ranges) -> Ranges:
 
 
 class Speller:
-    """Turns nodes over decoded characters into nodes over JSON text; results are shared."""
+    """Turns nodes over decoded characters into nodes over JSON text; results are shared.
 
-    def __init__(self, *, full: bool = True) -> None:
-        self.full = full
+    `literals`, `patterns`: may printable ASCII be written `\\u00XX` there?
+    """
+
+    def __init__(self, *, literals: bool = True, patterns: bool = True) -> None:
+        self.literals, self._patterns = literals, patterns
         self._nodes: dict[Node, Node] = {}
 
     def node(self, node: Node) -> Node:
-        """The JSON spellings of the texts of `node`."""
+        """The JSON spellings of the texts of `node`, a pattern."""
         found = self._nodes.get(node)
         if found is None:
             found = self._nodes[node] = self._spell(node)
@@ -64,7 +67,7 @@ class Speller:
     def _spell(self, node: Node) -> Node:
         tag = node[0]
         if tag == "lit":
-            return self.text(node[1])
+            return cat(*(self.one_of(((ord(c), ord(c)),)) for c in node[1]))
         if tag == "set":
             return self.one_of(node[1])
         if tag == "cat":
@@ -74,12 +77,17 @@ class Speller:
         return (*node[:-1], self.node(node[-1]))
 
     def text(self, text: str) -> Node:
-        """The spellings of one text."""
-        return cat(*(self.one_of(((ord(c), ord(c)),)) for c in text))
+        """The spellings of one literal text."""
+        return cat(*(_one_of(((ord(c), ord(c)),), self.literals) for c in text))
 
     def one_of(self, ranges: Ranges) -> Node:
-        """The spellings of one character out of `ranges`."""
-        return _one_of(ranges, self.full)
+        """The spellings of one character of a pattern, out of `ranges`."""
+        return _one_of(ranges, self._patterns or _nearly_all(ranges))
+
+
+@functools.lru_cache(maxsize=4096)
+def _nearly_all(ranges: Ranges) -> bool:
+    return sum(hi - lo + 1 for lo, hi in complement(ranges)) <= 8
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -208,7 +216,7 @@ def other_than(texts: tuple[str, ...], speller: Speller) -> Node:
             if len(text) > at:
                 by_char.setdefault(text[at], []).append(text)
         parts = [cat(speller.text(c), visit(below, at + 1)) for c, below in by_char.items()]
-        parts.append(cat(_another(tuple(sorted(map(ord, by_char))), speller.full), FREE_TEXT))
+        parts.append(cat(_another(tuple(sorted(map(ord, by_char))), speller.literals), FREE_TEXT))
         tail: Node = ("alt", tuple(parts))
         return tail if group[0][:at] in members else ("rep", 0, 1, True, tail)
 

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from generation import (
+from generation import (  # noqa: E402
     small,
     tiny,
 )

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers.models.diffusion_gemma", reason="needs a transformers with DiffusionGemma")
 
-from generation import (
+from generation import (  # noqa: E402
     small,
     tiny,
 )

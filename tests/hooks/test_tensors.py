@@ -87,10 +87,10 @@ def test_an_empty_table_changes_nothing():
 
 
 _KERNEL = """
-import torch
-from generation.test_tensors import _case
-from cfgdecode.hooks import tensors
-from cfgdecode.hooks.triton_kernel import apply_triton_
+import torch  # noqa: E402
+from generation.test_tensors import _case  # noqa: E402
+from cfgdecode.hooks import tensors  # noqa: E402
+from cfgdecode.hooks.triton_kernel import apply_triton_  # noqa: E402
 for n_logits in (31, 4099, 9000):
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
         table, row_of, _ = _case(n_logits)
@@ -108,10 +108,9 @@ print("agree")
 
 def test_the_triton_kernel_agrees_with_the_dense_path_in_the_interpreter():
     pytest.importorskip("triton")
-    environment = os.environ | {
-        "TRITON_INTERPRET": "1",
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[i]) for i in (0, 2)]),
-    }
+    here = Path(__file__).resolve()
+    path = os.pathsep.join([str(here.parent), str(here.parents[2])])
+    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": path}
     ran = subprocess.run(
         [sys.executable, "-c", _KERNEL], capture_output=True, text=True, env=environment, timeout=300, check=False
     )

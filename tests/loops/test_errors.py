@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generation import (
+from generation import (  # noqa: E402
     runs,
     small,
 )

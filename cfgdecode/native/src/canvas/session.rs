@@ -55,6 +55,8 @@ pub struct Session {
     sketch: View,
     concrete: Option<Concrete>,
     representatives: Representatives,
+    /// In the sketch, gaps of one cell may hold any token.
+    wide: bool,
     /// Shared with forks, which may empty them.
     charts: Arc<Mutex<Charts>>,
     generation: u64,
@@ -75,8 +77,11 @@ struct Concrete {
     changed: Vec<usize>,
 }
 
-/// Slots on either side of a change that a repair may rewrite, tried in turn.
-const RADII: [usize; 4] = [0, 3, 10, 40];
+/// Slots on either side of a change that a repair may rewrite, tried in turn, and whether gaps of one
+/// cell may then hold any token.
+const WINDOWS: [(usize, bool); 5] = [(0, false), (3, false), (3, true), (10, false), (40, false)];
+/// Gaps of one cell up to which they may hold any token when allowed sets are worked out.
+const FEW_SINGLES: usize = 12;
 
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
@@ -84,7 +89,8 @@ impl Session {
         let representatives = constraint.representatives();
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
         let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
-        let sketch = View::new(constraint.start, sketch_choices(&representatives, &slots), ends);
+        let wide = count_singles(&slots) <= FEW_SINGLES;
+        let sketch = View::new(constraint.start, sketch_choices(&representatives, &slots, wide), ends);
         Session {
             constraint,
             slots,
@@ -93,6 +99,7 @@ impl Session {
             sketch,
             concrete: None,
             representatives,
+            wide,
             charts,
             generation: 0,
             witness: None,
@@ -110,6 +117,7 @@ impl Session {
             sketch: self.sketch.clone(),
             concrete: self.concrete.clone(),
             representatives: self.representatives.clone(),
+            wide: self.wide,
             charts: self.charts.clone(),
             generation: self.generation,
             witness: self.witness.clone(),
@@ -146,7 +154,7 @@ impl Session {
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
         for j in i.saturating_sub(1)..(i + 2).min(self.slots.len()) {
-            self.sketch.set_choice(j, sketch_choice(&self.representatives, &self.slots, j));
+            self.sketch.set_choice(j, sketch_choice(&self.representatives, &self.slots, j, self.wide));
         }
         self.sketch.set_ends(ends);
         if let Some(concrete) = self.concrete.as_mut().filter(|_| !agrees) {
@@ -166,7 +174,7 @@ impl Session {
     pub fn replace(&mut self, slots: Vec<Slot>) {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
         self.exact = View::new(self.constraint.start, slots.iter().map(general).collect(), ends.clone());
-        self.sketch = View::new(self.constraint.start, sketch_choices(&self.representatives, &slots), ends);
+        self.sketch = View::new(self.constraint.start, sketch_choices(&self.representatives, &slots, self.wide), ends);
         self.concrete = None;
         self.slots = slots;
         self.witness = None;
@@ -214,13 +222,25 @@ impl Session {
         if session.repair(ctx) {
             return Some(Answer::Completable);
         }
-        if let Some((end, witness)) = find_witness(ctx, &mut session.sketch) {
+        let mut found = find_witness(ctx, &mut session.sketch);
+        if found.is_none() && !session.wide {
+            session.set_wide(true);
+            found = find_witness(ctx, &mut session.sketch);
+        }
+        if let Some((end, witness)) = found {
             let witness = session.with_tail(end, witness)?;
             session.keep(end, witness);
             return Some(Answer::Completable);
         }
         let mut relaxed = session.relaxed();
         find_end(ctx, &mut relaxed).is_none().then_some(Answer::Dead)
+    }
+
+    fn set_wide(&mut self, wide: bool) {
+        self.wide = wide;
+        for (i, choice) in sketch_choices(&self.representatives, &self.slots, wide).into_iter().enumerate() {
+            self.sketch.set_choice(i, choice);
+        }
     }
 
     /// The canvas with every gap of any length: what is dead here is dead.
@@ -288,7 +308,7 @@ impl Session {
         let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
         concrete.view.set_ends(only(end, n));
         let mut opened = usize::MAX;
-        for radius in RADII {
+        for (radius, wide) in WINDOWS {
             let (a, b) = (lo.saturating_sub(radius), (hi + radius).min(end));
             if a > b {
                 return None;
@@ -297,12 +317,13 @@ impl Session {
             if radius == 0 && end <= concrete.end {
                 open.clear();
             }
-            if open.len() == opened {
+            let choices: Vec<Choice> = open.iter().map(|&i| sketch_choice(&self.representatives, &self.slots, i, wide)).collect();
+            if open.len() == opened && !choices.contains(&Choice::All) {
                 continue;
             }
             opened = open.len();
-            for &i in &open {
-                concrete.view.set_choice(i, sketch_choice(&self.representatives, &self.slots, i));
+            for (&i, choice) in open.iter().zip(choices) {
+                concrete.view.set_choice(i, choice);
             }
             if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
                 for (i, token) in (a..b).zip(tokens) {
@@ -425,8 +446,16 @@ impl Session {
 
     fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize) -> Vec<TokenId> {
         let exact = self.exact_first() || self.has_intervals();
+        if !exact {
+            self.set_wide(count_singles(&self.slots) <= FEW_SINGLES);
+        }
         let mut view = std::mem::replace(if exact { &mut self.exact } else { &mut self.sketch }, View::new(self.constraint.start, Vec::new(), vec![false]));
-        let allowed = self.allowed_in(ctx, &mut view, i);
+        let mut allowed = self.allowed_in(ctx, &mut view, i);
+        if let Some(&token) = self.witness.as_ref().filter(|_| !exact).and_then(|w| w[i].first()) {
+            if let Err(at) = allowed.binary_search(&token) {
+                allowed.insert(at, token);
+            }
+        }
         *(if exact { &mut self.exact } else { &mut self.sketch }) = view;
         allowed
     }
@@ -550,19 +579,25 @@ fn one_token(choice: &Choice) -> Vec<TokenId> {
     }
 }
 
-fn sketch_choices(representatives: &Representatives, slots: &[Slot]) -> Vec<Choice> {
-    (0..slots.len()).map(|i| sketch_choice(representatives, slots, i)).collect()
+fn count_singles(slots: &[Slot]) -> usize {
+    let open = |i: usize| slots.get(i) == Some(&Slot::Open);
+    (0..slots.len()).filter(|&i| open(i) && !open(i + 1) && (i == 0 || !open(i - 1))).count()
 }
 
-/// Representatives for an open slot: deep inside a gap those that stand alone, in a gap of one cell all.
-fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize) -> Choice {
+fn sketch_choices(representatives: &Representatives, slots: &[Slot], wide: bool) -> Vec<Choice> {
+    (0..slots.len()).map(|i| sketch_choice(representatives, slots, i, wide)).collect()
+}
+
+/// Representatives for an open slot: deep inside a gap those that stand alone, in a gap
+/// of one cell all if `wide`.
+fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize, wide: bool) -> Choice {
     let open = |j: Option<usize>| j.is_some_and(|j| slots.get(j) == Some(&Slot::Open));
     match &slots[i] {
         Slot::Open if representatives.all_at_once => Choice::All,
         Slot::Open if open(i.checked_sub(1)) && open(Some(i + 1)) && !representatives.inner.is_empty() => {
             Choice::Some(representatives.inner.clone())
         }
-        Slot::Open if !open(i.checked_sub(1)) && !open(Some(i + 1)) => Choice::All,
+        Slot::Open if wide && !open(i.checked_sub(1)) && !open(Some(i + 1)) => Choice::All,
         Slot::Open => Choice::Some(representatives.edge.clone()),
         other => general(other),
     }
