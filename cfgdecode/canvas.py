@@ -280,16 +280,16 @@ class Canvas:
 
     def commit_one(self, position: int, token: int) -> bool:
         """Put `token` at `position` if the canvas stays completable; answers whether it was put."""
-        before = self._ids[position], self._status[position]
         self._check_position(position)
-        if before[1] == FIXED:
+        if self._status[position] == FIXED:
             raise CanvasError(f"cell {position} is fixed; only open, draft and committed cells can be decided")
-        interval = dict(self._intervals)
+        saved = list(self._ids), list(self._status), dict(self._intervals)
+        if token == self.constraint.vocabulary.mask:
+            return False
         self._put(position, token, COMMITTED)
         if self.verdict() is Verdict.COMPLETABLE:
             return True
-        self._ids[position], self._status[position] = before
-        self._intervals = interval
+        self._ids, self._status, self._intervals = saved
         self._refresh()
         return False
 
@@ -348,11 +348,15 @@ class Canvas:
 
     def _put(self, position: int, token: int, status: int) -> None:
         self._check_position(position)
-        if not 0 <= token < self.constraint.vocabulary.n_logits:
-            raise CanvasError(f"token {token} is outside 0..{self.constraint.vocabulary.n_logits - 1}")
-        self._ids[position], self._status[position] = int(token), status
+        vocabulary = self.constraint.vocabulary
+        if not 0 <= token < vocabulary.n_logits:
+            raise CanvasError(f"token {token} is outside 0..{vocabulary.n_logits - 1}")
+        if token == vocabulary.mask:
+            raise CanvasError(f"token {token} is the mask id; reopen the cell instead of committing it")
         if self._intervals:
             self._split_interval(position)
+        self._ids[position], self._status[position] = int(token), status
+        if self._intervals:
             self._refresh()
         else:
             self._native.set(position, int(token))
@@ -463,6 +467,7 @@ class Canvas:
             raise CanvasError(f"cell {position} is not open; reopen it or ask would_accept")
         if not self._intervals:
             return position
+        self._refuse_later_cell(position)
         codes, first = self._codes()
         slot = first[position]
         if slot >= len(codes) or codes[slot] == _ANYTHING:
@@ -470,13 +475,30 @@ class Canvas:
         return slot
 
     def _split_interval(self, position: int) -> None:
-        """A token put at the first cell of an interval takes one token off its bounds."""
+        """A token put at the first cell of an interval takes one token off its bounds; what is left of the
+        interval keeps at least one cell, which is inserted if need be."""
         if position not in self._intervals:
+            self._refuse_later_cell(position)
             return
         lo, hi = self._intervals.pop(position)
+        if hi == 0:
+            raise CanvasError(f"the gap at {position} has no room for a token; its bounds are ({lo}, {hi})")
         after = position + 1
-        if after < len(self._ids) and self._status[after] == OPEN and after not in self._intervals:
-            self._intervals[after] = (max(lo - 1, 0), None if hi is None else max(hi - 1, 0))
+        run_goes_on = after < len(self._ids) and self._status[after] == OPEN and after not in self._intervals
+        if not run_goes_on:
+            if hi == 1:
+                return
+            self._ids.insert(after, 0)
+            self._status.insert(after, OPEN)
+            self._intervals = {p + (p >= after): v for p, v in self._intervals.items()}
+        self._intervals[after] = (max(lo - 1, 0), None if hi is None else hi - 1)
+
+    def _refuse_later_cell(self, position: int) -> None:
+        first = position
+        while first > 0 and self._status[first - 1] == OPEN and first not in self._intervals:
+            first -= 1
+        if self._status[position] == OPEN and first != position and first in self._intervals:
+            raise CanvasError(f"cell {position} is inside the interval that begins at {first}; decide cell {first} first")
 
     def _limit_error(self) -> LimitExceeded:
         return LimitExceeded(f"the limit {self.limit} was reached before the answer was known", limit=str(self.limit))

@@ -28,6 +28,7 @@ from cfgdecode.grammar.ir import GrammarIR
 from cfgdecode.json_schema import SchemaLimits, compile_schema, number_sets, string_sets
 from cfgdecode.json_schema.ecma_regex import Unsupported, parse
 from cfgdecode.json_schema.formats import PATTERNS, format_set
+from cfgdecode.json_schema.spelling import Speller
 
 DATA = Path(os.environ.get("CFGDECODE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 LATEST = "https://json-schema.org/draft/2020-12/schema"
@@ -48,37 +49,56 @@ def rows(name: str) -> list[dict[str, Any]]:
 # --- cases ------------------------------------------------------------------------------------------------------------
 
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 3, 7, 10, 12, 100, 1.0, 1.5, -0.5, 0.25, 1e-7, 2.5e20, "", "a", "ab", "abc", "b", "é",
-    "€x", "😀", 'q"\\/\n', [], [1], [1, 2], [1, 1], ["a"], [1, "a", None], [[], {}], {}, {"a": 1}, {"a": "x"}, {"b": 1},
-    {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1, "b": 2, "c": 3}, {"ab": 1}, {"é": 1}, {"a": {"a": {"a": 1}}}, {"c": []},
+    None, True, False, 0, 1, -1, 2, 3, 7, 10, 12, 100, 1.0, 1.5, -0.5, 0.25, 1e-7, 2.5e20, "", "a", "ab", "abc",
+    "b", "é", "€x", "😀", 'q"\\/\n', [], [1], [1, 2], [1, 1], ["a"], [1, "a", None], [[], {}], {}, {"a": 1}, {"a": "x"},
+    {"b": 1},
+    {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1, "b": 2, "c": 3}, {"ab": 1}, {"é": 1}, {"a": {"a": {"a": 1}}},
+    {"c": []},
     {"a": None, "zz": True},
 ]  # fmt: skip
 CASES: list[Any] = [
     True, False, {}, {"type": "null"}, {"type": ["boolean", "integer"]}, {"type": "number"}, {"type": "integer"},
-    {"type": "string"}, {"type": "array"}, {"type": "object"}, {"enum": [1, "a", None, [1], {"a": 1}]}, {"const": 1.0},
-    {"const": {"a": 1, "b": 2}}, {"enum": ["é", 'q"\\/\n', "😀"]}, {"minimum": 1}, {"maximum": 2.5}, {"minimum": -0.5, "maximum": 7},
-    {"exclusiveMinimum": 0}, {"exclusiveMaximum": 1, "type": "number"}, {"type": "integer", "minimum": 2, "maximum": 10},
-    {"type": "integer", "multipleOf": 3}, {"type": "integer", "multipleOf": 12}, {"multipleOf": 0.5, "type": "integer"},
-    {"minLength": 1}, {"maxLength": 1}, {"minLength": 2, "maxLength": 2}, {"pattern": "a"}, {"pattern": "^a"}, {"pattern": "b$"},
+    {"type": "string"}, {"type": "array"}, {"type": "object"}, {"enum": [1, "a", None, [1], {"a": 1}]},
+    {"const": 1.0},
+    {"const": {"a": 1, "b": 2}}, {"enum": ["é", 'q"\\/\n', "😀"]}, {"minimum": 1}, {"maximum": 2.5},
+    {"minimum": -0.5, "maximum": 7},
+    {"exclusiveMinimum": 0}, {"exclusiveMaximum": 1, "type": "number"},
+    {"type": "integer", "minimum": 2, "maximum": 10},
+    {"type": "integer", "multipleOf": 3}, {"type": "integer", "multipleOf": 12},
+    {"multipleOf": 0.5, "type": "integer"},
+    {"minLength": 1}, {"maxLength": 1}, {"minLength": 2, "maxLength": 2}, {"pattern": "a"}, {"pattern": "^a"},
+    {"pattern": "b$"},
     {"pattern": "^(a|b)*$"}, {"pattern": "(^a|b)c$"}, {"pattern": "^(?!a)"}, {"pattern": "^.$", "maxLength": 3},
     {"pattern": "^[^a]*$", "minLength": 1}, {"not": {"pattern": "a"}}, {"items": {"type": "integer"}},
-    {"prefixItems": [{"type": "integer"}], "items": False}, {"prefixItems": [{}, {"type": "string"}]}, {"minItems": 1},
+    {"prefixItems": [{"type": "integer"}], "items": False}, {"prefixItems": [{}, {"type": "string"}]},
+    {"minItems": 1},
     {"maxItems": 1}, {"minItems": 1, "maxItems": 2, "type": "array"}, {"contains": {"const": 1}},
-    {"contains": {"const": 1}, "minContains": 2}, {"contains": {"const": 1}, "maxContains": 1}, {"uniqueItems": True, "maxItems": 1},
+    {"contains": {"const": 1}, "minContains": 2}, {"contains": {"const": 1}, "maxContains": 1},
+    {"uniqueItems": True, "maxItems": 1},
     {"items": {"enum": [1, 2]}, "uniqueItems": True}, {"properties": {"a": {"type": "integer"}}}, {"required": ["a"]},
-    {"properties": {"a": True, "b": True}, "additionalProperties": False}, {"additionalProperties": {"type": "integer"}},
-    {"patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": False}, {"propertyNames": {"maxLength": 1}},
-    {"propertyNames": {"enum": ["a", "b"]}}, {"minProperties": 2}, {"maxProperties": 1}, {"dependentRequired": {"a": ["b"]}},
+    {"properties": {"a": True, "b": True}, "additionalProperties": False},
+    {"additionalProperties": {"type": "integer"}},
+    {"patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": False},
+    {"propertyNames": {"maxLength": 1}},
+    {"propertyNames": {"enum": ["a", "b"]}}, {"minProperties": 2}, {"maxProperties": 1},
+    {"dependentRequired": {"a": ["b"]}},
     {"dependentSchemas": {"a": {"required": ["b"]}}}, {"allOf": [{"minimum": 0}, {"maximum": 7}]},
     {"anyOf": [{"type": "integer"}, {"maxLength": 2}]}, {"oneOf": [{"type": "integer"}, {"minimum": 2}]},
-    {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"not": {"type": ["integer", "object"]}}, {"not": {"required": ["a"]}},
+    {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"not": {"type": ["integer", "object"]}},
+    {"not": {"required": ["a"]}},
     {"not": {"additionalProperties": {"type": "integer"}}}, {"not": {"properties": {"a": {"const": 1}}}},
-    {"not": {"enum": [1, "a", [1], {"a": 1}]}}, {"if": {"type": "integer"}, "then": {"minimum": 2}, "else": {"type": "string"}},
+    {"not": {"enum": [1, "a", [1], {"a": 1}]}},
+    {"if": {"type": "integer"}, "then": {"minimum": 2}, "else": {"type": "string"}},
     {"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"a": {"$ref": "#/$defs/n"}}, "not": {"type": "string"}}}},
     {"$ref": "#n", "$defs": {"x": {"$anchor": "n", "type": "integer"}}},
     {"$id": "http://x.y/z", "$ref": "w", "$defs": {"x": {"$id": "w", "type": "integer"}}},
-    {"unevaluatedProperties": False, "properties": {"a": True}, "anyOf": [{"properties": {"b": True}, "required": ["b"]}, True]},
+    {
+        "unevaluatedProperties": False, "properties": {"a": True},
+        "anyOf": [{"properties": {"b": True}, "required": ["b"]}, True],
+    },
     {"unevaluatedItems": {"type": "string"}, "prefixItems": [{"type": "integer"}]},
+    {"allOf": [{"not": {"additionalProperties": {"const": 1}}}, {"not": {"patternProperties": {"a": {"const": 2}}}}]},
+    {"unevaluatedItems": False, "dependentSchemas": {"b": {"prefixItems": [True]}}},
 ]  # fmt: skip
 
 
@@ -135,6 +155,17 @@ def test_a_schema_may_be_a_dict_a_bool_a_text_or_a_model() -> None:
 @pytest.mark.parametrize("schema", ["{", "[]", 3, None, {"type": "int"}, {"minLength": -1}, {"$schema": "http://x/y"}])
 def test_what_is_not_a_schema_is_an_error(schema: Any) -> None:
     with pytest.raises(SchemaError):
+        compile_schema(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"properties": []}, {"properties": {"a": 1}}, {"anyOf": {}}, {"oneOf": []}, {"pattern": 1}, {"multipleOf": 0},
+     {"dependentRequired": {"a": [1]}}, {"required": "a"}, {"minItems": float("nan")}, {"maximum": float("inf")},
+     {"$ref": 1}, {"not": []}],
+)  # fmt: skip
+def test_malformed_keywords_are_named(schema: Any) -> None:
+    with pytest.raises(SchemaError, match=re.escape(next(iter(schema)))):
         compile_schema(schema)
 
 
@@ -204,7 +235,8 @@ REFUSED = [
     ),
     (
         {"not": {"items": {"type": "integer"}, "uniqueItems": True}}, "/not/uniqueItems",
-        "the complement of uniqueItems is needed here: arrays with repeated elements: not expressible (at /not/uniqueItems)",
+        "the complement of uniqueItems is needed here: arrays with repeated elements: not expressible "
+        "(at /not/uniqueItems)",
     ),
     (
         {"type": "string", "minimum": "1"}, "/minimum",
@@ -275,6 +307,18 @@ def test_every_spelling_of_a_key_and_of_a_string_is_the_same(text: str) -> None:
         assert json.loads(key) == text
         assert accepts(f"{{{key}:{value}}}")
         assert not other(value)
+
+
+def test_escapes_of_printable_characters_under_a_pattern_are_an_option() -> None:
+    schema = {"type": "string", "pattern": "^[a-c]+é?$"}
+    mixed, every = grammar(schema).accepts, grammar(schema, escapes="all").accepts
+    for text, want in (('"ab"', True), ('"ab\\u00E9"', True), ('"a\\u0062"', False), ('"ad"', False)):
+        assert mixed(text) is want
+    assert every('"a\\u0062"')
+    assert not every('"a\\u0064"')
+    literal = {"const": "ab"}
+    assert grammar(literal).accepts('"a\\u0062"')
+    assert not grammar(literal, escapes="writers").accepts('"a\\u0062"')
 
 
 def test_white_space_is_flexible_or_compact() -> None:
@@ -467,7 +511,8 @@ def test_number_sets_hold_their_members_and_take_the_longest_text() -> None:
 @pytest.mark.parametrize(
     "pattern",
     ["^a*$", "f.*o", "[0-9]{2,}", "^(?!@@)[@a-z]+$", "a|^b$|c$", "^(ab|c)+d?$", "x^y", "(^a|b)c", "a(b$|c)", '^[^,"]+$',
-     "^(?=.*a)(?=.*\\d).{2,5}$", "(a*)*b", "^$", "^[\\w.-]+@\\w+$", "\\p{Lu}", "[\\d-x]", "^a{,2}$", "\\cA|\\x41|\\u{1F600}"],
+     "^(?=.*a)(?=.*\\d).{2,5}$", "(a*)*b", "^$", "^[\\w.-]+@\\w+$", "\\p{Lu}", "[\\d-x]", "^a{,2}$",
+     "\\cA|\\x41|\\u{1F600}"],
 )  # fmt: skip
 def test_patterns_are_searched_for_as_in_ecma(pattern: str) -> None:
     rng = random.Random(3)
@@ -478,8 +523,6 @@ def test_patterns_are_searched_for_as_in_ecma(pattern: str) -> None:
     python = python.replace("a{,2}", "a\\{,2\\}").replace("[\\d-x]", "[\\d\\-x]")
     held = re.compile(python, re.ASCII)
     for condition in (wanted, string_sets.negation(wanted), string_sets.both(wanted, string_sets.length(1, 4))):
-        from cfgdecode.json_schema.spelling import Speller
-
         regex = re.compile(as_regex(string_sets.string_node(condition, Speller())))
         for _ in range(80):
             text = "".join(rng.choice('aabbcxyfo01.:@_,"\\/\n\té€😀AÉ-Xd {2}\x01') for _ in range(rng.randint(0, 6)))

@@ -1,10 +1,11 @@
 """How a decoded character may be written inside a JSON string.
 
 A character has up to three spellings: itself (not for `"`, `\\` and U+0000..U+001F), a short escape (`\\n`, `\\/`,
-...) and `\\uXXXX` with hexadecimal digits in either case (two of them, a surrogate pair, above U+FFFF). Every spelling
-but one is always taken: whether a printable ASCII character may be `\\u00XX`, which no JSON writer prints, is asked apart
-for literal texts (keys, enum, const) and for patterns and formats, because it multiplies the states of a lexer for a
-pattern by about five. Sets that leave out a few characters only (`.`, `[^/]`) always take it.
+...) and `\\uXXXX` with hexadecimal digits in either case (two of them, a surrogate pair, above U+FFFF). Every
+spelling but one is always taken: whether a printable ASCII character may be `\\u00XX`, which hardly any JSON writer
+prints (Go does for `<`, `>` and `&`), is asked apart for literal texts (keys, enum, const) and for patterns and
+formats, because it multiplies the states of a lexer for a pattern by about five. Sets that leave out a few
+characters only (`.`, `[^/]`) always take it.
 
 Nodes that are not made from a constraint on characters (`FREE_TEXT`) also take a lone surrogate `\\uD800`, which RFC
 8259 allows but no Unicode text can hold.

@@ -1,10 +1,11 @@
-"""Puts `tests/` on the path, so that the package `generation` is found however pytest is started."""
+"""Puts the repository and `tests/` on the path, so that `generation` is found however pytest is started."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-TESTS = str(Path(__file__).resolve().parents[1])
-if TESTS not in sys.path:
-    sys.path.insert(0, TESTS)
+ROOT = Path(__file__).resolve().parents[2]
+for place in (str(ROOT / "tests"), str(ROOT)):
+    if place not in sys.path:
+        sys.path.insert(0, place)

@@ -79,7 +79,7 @@ struct Concrete {
 
 /// Slots on either side of a change that a repair may rewrite, tried in turn, and whether gaps of one
 /// cell may then hold any token.
-const WINDOWS: [(usize, bool); 5] = [(0, false), (3, false), (3, true), (10, false), (40, false)];
+const WINDOWS: [(usize, bool); 7] = [(0, false), (3, false), (3, true), (10, false), (10, true), (40, false), (40, true)];
 /// Gaps of one cell up to which they may hold any token when allowed sets are worked out.
 const FEW_SINGLES: usize = 12;
 
