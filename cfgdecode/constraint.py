@@ -35,7 +35,7 @@ class Limits:
     """
 
     items: int = 20_000_000
-    states: int = 50_000_000
+    states: int = 20_000_000
     table_bytes: int = 256 << 20
     time_us: int = 0
 

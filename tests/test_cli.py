@@ -92,12 +92,15 @@ def test_allowed_lists_exactly_the_tokens():
 
 def test_allowed_reads_a_canvas_file(tmp_path):
     path = tmp_path / "canvas.json"
-    path.write_text(json.dumps({"ids": [ord("["), None, None, ord("]")], "open": [1, 2], "gaps": {"1": [2, 2]}}))
+    path.write_text(json.dumps({"ids": [ord("["), None, None, ord("]")], "open": [1, 2]}))
     cells = answer("allowed", "json", "--canvas", path)["allowed"]
     assert set(cells) == {"1", "2"}
     assert ord("1") in cells["2"]
     assert ord(",") not in cells["2"]
     assert answer("allowed", "json", "--canvas", path, "--at", 1)["allowed"].keys() == {"1"}
+    path.write_text(json.dumps({"ids": [ord("["), None, ord("]")], "gaps": {"1": [0, None]}}))
+    assert answer("allowed", "json", "--canvas", path)["allowed"] == {}
+    run("allowed", "json", "--canvas", path, "--at", 1, code=BAD_INPUT)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +233,7 @@ def test_parse_corpus_reads_json_lines(tmp_path):
 
 def test_parse_corpus_leaves_out_what_is_too_long(tmp_path):
     path = tmp_path / "long.json"
-    path.write_text("[" + "1," * 5000 + "1]")
+    path.write_text("[" + "1," * 500 + "1]")
     assert answer("parse-corpus", "json", path, "--max-bytes", 100, code=UNDECIDED)["undecided"] == 1
     assert answer("parse-corpus", "json", path)["accepted"] == 1
 
@@ -260,6 +263,19 @@ def test_infill_keeps_what_is_outside_of_marked_regions(tmp_path):
         assert result["accepted"]
         assert result["text"].startswith('{"a": ')
         assert ', "b": ' in result["text"]
+
+
+def test_infill_sets_comments_aside_and_puts_them_back(tmp_path):
+    path = tmp_path / "program.cpp"
+    path.write_text("#include <vector>\n// caf\u00e9\nint f(/* one */ int x) { return /*<*/x + 1/*>*/; } // end\n")
+    result = answer("infill", "--grammar", "cpp", path)
+    head, tail = "#include <vector>\n// caf\u00e9\nint f(/* one */ int x) { return ", "; } // end\n"
+    assert result["accepted"]
+    assert result["text"].startswith(head)
+    assert result["text"].endswith(tail)
+    filled = result["text"][len(head) : -len(tail)]
+    assert "//" not in filled and "/*" not in filled
+    assert answer("infill", "--grammar", "cpp", "--comments", path)["accepted"]
 
 
 def test_infill_prints_the_result_and_writes_it(tmp_path, document):

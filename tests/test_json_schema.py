@@ -414,6 +414,13 @@ def test_limits_have_names(limits: SchemaLimits, schema: Any) -> None:
     assert hasattr(limits, caught.value.limit)
 
 
+def test_depth_is_a_limit_and_width_is_not() -> None:
+    with pytest.raises(LimitExceeded, match="nested too deeply"):
+        compile_schema('{"properties":{"a":' * 3000 + "{}" + "}}" * 3000)
+    many = {str(i): {"type": "integer"} for i in range(3000)}
+    assert grammar({"properties": many, "additionalProperties": False}).accepts('{"1":1,"2999":2}')
+
+
 # --- large schemas ----------------------------------------------------------------------------------------------------
 
 PROPERTIES = {f"property_{i}": {"type": "string" if i % 2 else "integer"} for i in range(200)}

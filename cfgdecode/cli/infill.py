@@ -31,7 +31,7 @@ from .inputs import read_grammar, read_vocabulary
 from .live import view
 from .ngram import NGram
 from .output import EXIT, NO, YES, errors_to_exit_codes, fail, json_option, print_json, stderr
-from .regions import Opened, cells_of_comments, drawn, marked
+from .regions import Opened, comments_of, drawn, marked, without_comments
 
 Order: TypeAlias = Literal["confident", "random", "left", "right"]
 SAMPLES = Path(__file__).parent / "samples"
@@ -56,6 +56,7 @@ class Run:
 @click.option("--length", nargs=2, type=click.IntRange(1), default=(4, 12), show_default=True, help="Tokens of each.")
 @click.option("--markers", nargs=2, default=("/*<*/", "/*>*/"), show_default=True, help="Open what is between them.")
 @click.option("--cells", type=click.IntRange(1), help="Cells of each marked region (default: as many as before).")
+@click.option("--comments", is_flag=True, help="Let regions become comments (or other ignored text), too.")
 @click.option("--tokenizer", default="small", show_default=True, help="bytes, small, or a tokenizer file.")
 @click.option("--order", type=click.Choice(get_args(Order)), default="confident", show_default=True)
 @click.option("--per-step", type=click.IntRange(1), default=3, show_default=True, help="Cells committed in one step.")
@@ -78,20 +79,19 @@ def infill(path: str, grammar: str, as_json: bool, **options: Any) -> None:
     read = read_grammar(grammar, options["start"])
     text = Path(path).read_bytes().decode("utf-8")
     vocabulary = read_vocabulary(options["tokenizer"])
-    left, right = options["markers"]
-    opened = marked(text, vocabulary, left, right, options["cells"])
+    strict = None if options["comments"] else read
+    opened = marked(text, vocabulary, options["markers"], options["cells"], strict)
     if opened is None:
-        ids = vocabulary.encode(text)
-        comments = cells_of_comments(read, vocabulary, ids)
-        opened = drawn(ids, options["n_regions"], _lengths(options["length"]), options["seed"], comments)
+        lengths = min(options["length"]), max(options["length"])
+        opened = drawn(text, vocabulary, options["n_regions"], lengths, options["seed"], strict)
     limits = Limits(time_us=max(int(options["time_limit"] * 1e6), 1))
-    canvas = compile(read, vocabulary, limits=limits, eos_policy="none").canvas(opened.ids, opened.is_open)
+    canvas = _canvas(read, opened, limits, strict is not None)
     verdict = canvas.verdict()
     if verdict is not Verdict.COMPLETABLE:
         what = "the file cannot be completed with these regions:\n" if verdict is Verdict.DEAD else ""
         fail(f"{what}{canvas.explain()}", EXIT[verdict])
     run = _decode(canvas, opened, _denoiser(read, vocabulary, canvas, path), options)
-    result = canvas.text()
+    result = opened.text(canvas.ids)
     accepted = read.is_completable([result], limits) is Verdict.COMPLETABLE
     if options["output"]:
         Path(options["output"]).write_bytes(result)
@@ -103,8 +103,15 @@ def infill(path: str, grammar: str, as_json: bool, **options: Any) -> None:
     sys.exit(YES if accepted else NO)
 
 
-def _lengths(given: tuple[int, int]) -> tuple[int, int]:
-    return min(given), max(given)
+def _canvas(grammar: Grammar, opened: Opened, limits: Limits, strict: bool) -> Canvas:
+    """Under the grammar without comments if the file can do without them."""
+    if strict:
+        constraint = compile(without_comments(grammar), opened.vocabulary, limits=limits, eos_policy="none")
+        canvas = constraint.canvas(opened.ids, opened.is_open)
+        if canvas.verdict() is not Verdict.DEAD:
+            return canvas
+    constraint = compile(grammar, opened.vocabulary, limits=limits, eos_policy="none")
+    return constraint.canvas(opened.ids, opened.is_open)
 
 
 def _denoiser(grammar: Grammar, vocabulary: Vocabulary, canvas: Canvas, path: str) -> NGram:
@@ -115,7 +122,10 @@ def _denoiser(grammar: Grammar, vocabulary: Vocabulary, canvas: Canvas, path: st
     kinds = {"cpp": "cpp", "json": "json", "json schema": "json"}
     sample = SAMPLES / f"{kinds.get(grammar.name or '', Path(path).suffix.lstrip('.'))}.txt"
     if sample.is_file():
-        model.train(vocabulary.encode(sample.read_text(encoding="utf-8")))
+        text = sample.read_text(encoding="utf-8")
+        for start, end in reversed(comments_of(grammar, text)):
+            text = text[:start] + text[end:]
+        model.train(vocabulary.encode(text))
     return model
 
 
@@ -126,7 +136,7 @@ def _decode(canvas: Canvas, opened: Opened, model: NGram, options: dict[str, Any
     console = stderr()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         for _ in _steps(canvas, model, run, rng, options):
-            frame = view(canvas, opened.regions, {p for p, _, _ in run.substituted}, run.steps)
+            frame = view(canvas, opened, {p for p, _, _ in run.substituted}, run.steps)
             frames.append(frame)
             if console.is_terminal:
                 live.update(frame, refresh=True)
@@ -197,7 +207,7 @@ def _report(run: Run, opened: Opened, canvas: Canvas, accepted: bool) -> None:
 def _as_json(run: Run, opened: Opened, canvas: Canvas, accepted: bool) -> dict[str, Any]:
     return {
         "accepted": accepted,
-        "text": canvas.text().decode("utf-8"),
+        "text": opened.text(canvas.ids).decode("utf-8"),
         "regions": opened.regions,
         "steps": run.steps,
         "kept": run.kept,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cfgdecode.canvas import Canvas, Explanation, Verdict
+from cfgdecode.errors import CanvasError
 
 from .inputs import canvas_options, grammar_options, read_canvas, read_grammar
 from .output import EXIT, NO, UNDECIDED, errors_to_exit_codes, json_option, print_json, stdout
@@ -88,7 +89,13 @@ def allowed(as_json: bool, positions: tuple[int, ...], show_all: bool, **options
     if verdict is not Verdict.COMPLETABLE:
         _refuse(canvas, as_json)
     vocabulary = canvas.constraint.vocabulary
-    cells = {i: canvas.allowed(i).ids().tolist() for i in positions or canvas.open_positions}
+    cells: dict[int, list[int]] = {}
+    for i in positions or canvas.open_positions:
+        try:
+            cells[i] = canvas.allowed(i).ids().tolist()
+        except CanvasError:  # a cell of a gap without a fixed length has no allowed set of its own
+            if positions:
+                raise
     if as_json:
         print_json({"verdict": "completable", "allowed": {str(i): ids for i, ids in cells.items()}})
         return

@@ -91,7 +91,7 @@ class ConstrainedLogitsProcessor(LogitsProcessor):
     def _continues(self, ids: np.ndarray, start: int) -> bool:
         """Is each row one token longer than a known sequence, or a known one."""
         if ids.shape[1] <= start + self.n_given:
-            return ids.shape[1] == start + self.n_given
+            return bool(ids.shape[1] == start + self.n_given)
         keys = [(self._constraint_index(i, len(ids)), tuple(int(t) for t in row[start:])) for i, row in enumerate(ids)]
         return all(self._follows(c, text) for c, text in keys)
 

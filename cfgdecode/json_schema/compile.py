@@ -51,17 +51,16 @@ def compile_schema(
     _check(formats, ("typed", "always", "never"), "formats")
     _check(escapes, ("literals", "all", "writers"), "escapes")
     limits = limits or SchemaLimits()
-    document = Document(load_schema(schema))
-    normalizer = Normalizer(document, limits, lenient=lenient, formats=formats)
-    few = _literal_characters(document.root) <= limits.spelled_characters
-    speller = Speller(literals=escapes != "writers" and few, patterns=escapes == "all")
-    emitter = Emitter(normalizer, limits, speller, key_order=key_order, whitespace=whitespace)
-    node = document.root_node()
     try:
-        grammar = emitter.grammar(((True, node),) if node else ())
+        document = Document(load_schema(schema))
+        normalizer = Normalizer(document, limits, lenient=lenient, formats=formats)
+        few = _literal_characters(document.root) <= limits.spelled_characters
+        speller = Speller(literals=escapes != "writers" and few, patterns=escapes == "all")
+        emitter = Emitter(normalizer, limits, speller, key_order=key_order, whitespace=whitespace)
+        node = document.root_node()
+        return emitter.grammar(((True, node),) if node else ()), normalizer.warnings
     except RecursionError:
         raise LimitExceeded("the schema is nested too deeply for Python's stack", limit="nesting") from None
-    return grammar, normalizer.warnings
 
 
 def load_schema(schema: Any) -> Any:

@@ -45,7 +45,7 @@ class Emitter:
         self._before, self._after, self._inside = space, after, space
         self._terminals: list[Terminal] = []
         self._terminal_of: dict[Node, int] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # name -> the last number given to it
         self._nonterminals: list[str] = []
         self._rules: list[tuple[int, Body]] = []
         self._todo: list[Callable[[], None]] = []
@@ -93,10 +93,12 @@ class Emitter:
         name = re.sub(r"[^A-Za-z0-9]+", "_", name)[:40].strip("_") or "x"
         if not name[0].isalpha():
             name = ("X_" if name.isupper() or not name.islower() else "x_") + name
-        out, n = name, 2
+        out, n = name, self._names.get(name, 1)
         while out in self._names:
-            out, n = f"{name}_{n}", n + 1
-        self._names.add(out)
+            n += 1
+            out = f"{name}_{n}"
+        self._names[name] = n
+        self._names.setdefault(out, 1)
         return out
 
     def rule(self, head: int, body: Body) -> None:

@@ -1,10 +1,12 @@
 """The standard string formats as regular languages.
 
 Each is the grammar of its RFC, written as an anchored ECMA pattern; `format_set(name)` answers None for a name that
-the specification does not know (such a format is an annotation). Deliberate limits: `date` knows month lengths and
-leap years; a leap second is taken only at 23:59:60 with offset Z or 00:00; `email` has no folding white space or
-comments; `idn-*` and `iri*` are taken by their character sets, without Unicode normalisation or bidi rules; `regex`
-is not regular and has no entry in `PATTERNS`.
+the specification does not know (such a format is an annotation). Deliberate limits, most of them to keep lexers small:
+`date` knows month lengths and leap years; a leap second is taken only at 23:59:60 with offset Z or 00:00; labels of
+`hostname` have at most 63 characters, but lengths as a whole, and those of `email`, are not bounded; `email` has no
+folding white space or comments; addresses in brackets inside `uri`, `iri` and `email` are taken by their characters;
+`idn-*` and `iri*` are taken by their character sets, without Unicode normalisation or bidi rules; `regex` is not
+regular and has no entry in `PATTERNS`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ _DURATION = (
 )
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*"
+_FREE_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_DOMAIN = rf"{_FREE_LABEL}(?:\.{_FREE_LABEL})*"
 _U = r"\u0080-\uD7FF\uE000-\uFFFF\u{10000}-\u{10FFFF}"
 _IDN_LABEL = rf"[A-Za-z0-9{_U}](?:[A-Za-z0-9{_U}-]*[A-Za-z0-9{_U}])?"
 _IDN_HOST = rf"{_IDN_LABEL}(?:[.\u3002\uFF0E\uFF61]{_IDN_LABEL})*"
@@ -43,6 +47,7 @@ _IPV6 = "(?:" + "|".join(
         for n in range(7)
     ]
 ) + ")"  # fmt: skip
+_BRACKETED = r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"  # an IPv6 address, roughly
 _UNRESERVED, _SUB = r"A-Za-z0-9._~\-", r"!$&'()*+,;="
 _PCT = r"%[0-9A-Fa-f]{2}"
 
@@ -53,7 +58,7 @@ def _uri(extra: str, private: str) -> tuple[str, str]:
     no_colon = rf"(?:[{_UNRESERVED}{_SUB}@{extra}]|{_PCT})"
     user = rf"(?:(?:[{_UNRESERVED}{_SUB}:{extra}]|{_PCT})*@)?"
     name = rf"(?:[{_UNRESERVED}{_SUB}{extra}]|{_PCT})*"
-    literal = rf"\[(?:{_IPV6}|[vV][0-9A-Fa-f]+\.[{_UNRESERVED}{_SUB}:]+)\]"
+    literal = rf"\[(?:{_BRACKETED}|[vV][0-9A-Fa-f]+\.[{_UNRESERVED}{_SUB}:]+)\]"
     authority = rf"//{user}(?:{literal}|{name})(?::\d*)?(?:/{pchar}*)*"
     absolute = rf"/(?:{pchar}+(?:/{pchar}*)*)?"
     rootless = rf"{pchar}+(?:/{pchar}*)*"
@@ -82,8 +87,8 @@ PATTERNS = {
     "time": _TIME,
     "date-time": rf"{_DATE}[Tt]{_TIME}",
     "duration": _DURATION,
-    "email": rf"(?:{_ATOM}+(?:\.{_ATOM}+)*|{_QUOTED})@(?:{_HOST}|\[(?:{_IPV4}|IPv6:{_IPV6})\])",
-    "idn-email": rf"(?:{_IDN_ATOM}+(?:\.{_IDN_ATOM}+)*|{_QUOTED})@(?:{_IDN_HOST}|\[(?:{_IPV4}|IPv6:{_IPV6})\])",
+    "email": rf"(?:{_ATOM}+(?:\.{_ATOM}+)*|{_QUOTED})@(?:{_DOMAIN}|\[(?:{_IPV4}|IPv6:{_BRACKETED})\])",
+    "idn-email": rf"(?:{_IDN_ATOM}+(?:\.{_IDN_ATOM}+)*|{_QUOTED})@(?:{_IDN_HOST}|\[(?:{_IPV4}|IPv6:{_BRACKETED})\])",
     "hostname": _HOST,
     "idn-hostname": _IDN_HOST,
     "ipv4": _IPV4,
@@ -106,5 +111,4 @@ def format_set(name: str) -> StringSet | None:
     source = PATTERNS.get(name)
     if source is None:
         return None
-    whole = strings.pattern(parse(f"^(?:{source})$"))
-    return strings.both(whole, strings.length(1, 253)) if name == "hostname" else whole
+    return strings.pattern(parse(f"^(?:{source})$"))

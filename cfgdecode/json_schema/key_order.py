@@ -85,7 +85,7 @@ class SchemaOrder(KeyOrder):
                 for missing in combinations(range(n), size):
                     self._tail(frozenset(missing), count)
         for i in reversed(range(len(self._keys))):
-            for count in range(min(i, self._cap) + 1) if self._count_matters else (1,):
+            for count in range(min(i, self._cap) + 1) if self._count_matters else (0, 1):
                 self._from(i, count)
         body = self._from(0, 0)
         if body is not None:

@@ -132,11 +132,13 @@ class Gate:
                 return tokens, conf
             self.stats.repaired += int(wrong.sum())
             rows = logits[wrong]
-            before = torch.softmax(rows.double(), dim=-1)
+            total = torch.logsumexp(rows.float(), dim=-1, keepdim=True)
+            proposed = (rows.gather(-1, tokens[wrong].unsqueeze(-1)).float() - total).exp()
             apply_bitmask_(rows, masks.table, masks.row_of[wrong])
             better = rows.argmax(dim=-1) if greedy else self._draw(rows)
+            # An allowed token's logit is not touched by the fill.
+            lost = proposed - (rows.gather(-1, better.unsqueeze(-1)).float() - total).exp()
             tokens = tokens.clone()
-            lost = before.gather(-1, tokens[wrong].unsqueeze(-1)) - before.gather(-1, better.unsqueeze(-1))
             tokens[wrong] = better
             if penalise:
                 conf = conf.clone()

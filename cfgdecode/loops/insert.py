@@ -12,6 +12,7 @@ Cost: at most 2 * max_masks + 2 * expand_budget model calls.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -62,9 +63,9 @@ def insert(
         raise CanvasError(f"alg must be one of {', '.join(_MEASURE)}, not {alg!r}")
     if not 0 < n_masks <= max_masks:
         raise CanvasError(f"n_masks must be in 1..max_masks, not {n_masks} of {max_masks}")
-    options = options or Options()
-    stats = Stats()
+    options, stats = options or Options(), Stats()
     budget = 2 * max_masks if expand_budget is None else expand_budget
+    marks = _Marks(mask_id, expand_id, delete_id)
     max_length = len(prefix) + max_masks + len(suffix)
     ids: list[int | None] = [*prefix.tolist(), *[None] * n_masks, *suffix.tolist()]
     elastic = None
@@ -76,14 +77,7 @@ def insert(
         cells = [i for i, t in enumerate(ids) if t is None]
         if not cells:
             break
-        stats.steps += 1
-        with stats.timed("model_us"):
-            x = torch.tensor([[mask_id if t is None else t for t in ids]], device=prefix.device)
-            logits = call_model(model, x)[0]
-            stats.model_calls += 1
-        if shift:
-            logits = torch.cat([logits[:1], logits[:-1]])
-        logits = logits[torch.tensor(cells, device=logits.device)].clone()
+        logits = _predicted(model, ids, cells, mask_id, shift, prefix.device, stats)
         if elastic is not None:
             if bool(torch.isnan(logits).any()):
                 error = error or LogitsError("the model's logits are NaN; the row was completed without them", row=0)
@@ -104,16 +98,12 @@ def insert(
             first = min(c for c, t in proposals.items() if t == delete_id)
             proposals |= {c: delete_id for c in cells if c >= first}
         if elastic is None:
-            ids = _apply(ids, proposals, delete_id, mask_id)
+            ids = _written(ids, proposals, marks)
         else:
             with stats.timed("commit_us"):
-                ids = _constrained(elastic, ids, proposals, cells, logits, delete_id, expand_id, mask_id, stats)
-        for cell in [i for i, t in reversed(list(enumerate(ids))) if t == expand_id and i < len(ids) - len(suffix)]:
-            if cell < len(prefix):
-                continue
-            room = len(ids) < max_length and budget > 0
-            ids = ids[:cell] + [None] * (2 if room else 1) + ids[cell + 1 :]
-            budget -= 1
+                ranked = dict(zip(cells, logits, strict=True))
+                ids = _held(elastic, ids, proposals, ranked, marks, stats)
+        ids, budget = _expanded(ids, expand_id, (len(prefix), len(suffix)), max_length, budget)
     if elastic is not None and None in ids:
         with stats.timed("finalize_us"):
             stats.finalized += ids.count(None)
@@ -126,50 +116,85 @@ def insert(
     return result
 
 
-def _apply(ids: list[int | None], proposals: dict[int, int], delete_id: int, mask_id: int) -> list[int | None]:
+@dataclass(frozen=True)
+class _Marks:
+    """The ids that are not text."""
+
+    mask: int
+    expand: int
+    delete: int
+
+
+def _predicted(
+    model: Model,
+    ids: list[int | None],
+    cells: list[int],
+    mask_id: int,
+    shift: bool,
+    device: torch.device,
+    stats: Stats,
+) -> Tensor:
+    """float[n_masks, V]: the logits of the masked cells, for the caller to change."""
+    stats.steps += 1
+    stats.model_calls += 1
+    with stats.timed("model_us"):
+        x = torch.tensor([[mask_id if t is None else t for t in ids]], device=device)
+        logits = call_model(model, x)[0]
+    if shift:
+        logits = torch.cat([logits[:1], logits[:-1]])
+    return logits[torch.tensor(cells, device=logits.device)].clone()
+
+
+def _written(ids: list[int | None], proposals: dict[int, int], marks: _Marks) -> list[int | None]:
     """Write the proposals; deleted cells vanish, a mask id leaves its cell open."""
-    written = [proposals.get(i, t) for i, t in enumerate(ids)]
-    return [
-        None if t == mask_id and i in proposals else t
-        for i, t in enumerate(written)
-        if not (t == delete_id and i in proposals)
-    ]
+    after: list[int | None] = []
+    for i, token in enumerate(ids):
+        if i not in proposals:
+            after.append(token)
+        elif proposals[i] != marks.delete:
+            after.append(None if proposals[i] == marks.mask else proposals[i])
+    return after
 
 
-def _constrained(
+def _held(
     elastic: ElasticCanvas,
     ids: list[int | None],
     proposals: dict[int, int],
-    cells: list[int],
-    logits: Tensor,
-    delete_id: int,
-    expand_id: int,
-    mask_id: int,
+    logits: dict[int, Tensor],
+    marks: _Marks,
     stats: Stats,
 ) -> list[int | None]:
     """The same, each proposal only if a text still fits; right to left, so that deletions do not move the others."""
     for cell in sorted(proposals, reverse=True):
         token = proposals[cell]
         stats.proposals += 1
-        if token == expand_id and len(ids) < elastic.max_length:
-            ids = [*ids[:cell], expand_id, *ids[cell + 1 :]]
+        if token == marks.expand and len(ids) < elastic.max_length:
+            ids = [*ids[:cell], marks.expand, *ids[cell + 1 :]]
             continue
-        ranked = logits[cells.index(cell)].topk(min(64, logits.shape[-1])).indices.tolist()
-        usable = [t for t in ranked if t not in (expand_id, mask_id)]
-        if token in (expand_id, mask_id):
+        best = logits[cell].topk(min(64, logits[cell].shape[-1])).indices.tolist()
+        usable = [t for t in best if t not in (marks.expand, marks.mask)]
+        if token in (marks.expand, marks.mask):
             token = usable[0]
-        held = [None if t == expand_id else t for t in ids]
-        ids_after, refused = elastic.choose(held, cell, token, usable, delete_id)
+        masked = [None if t == marks.expand else t for t in ids]
+        after, refused = elastic.choose(masked, cell, token, usable, marks.delete)
         stats.rejected += refused
         stats.substituted += refused
-        ids = _with_marks(ids, ids_after, cell, expand_id)
+        # Expansions already decided lie to the right; put their marks back.
+        shift = len(after) - len(ids)
+        for i in range(cell + 1, len(ids)):
+            if ids[i] == marks.expand:
+                after[i + shift] = marks.expand
+        ids = after
     return ids
 
 
-def _with_marks(ids: list[int | None], after: list[int | None], cell: int, expand_id: int) -> list[int | None]:
-    """`after` with the pending expansion marks of `ids` (all of them right of `cell`) put back."""
-    shift = len(after) - len(ids)
-    for i in range(cell + 1, len(ids)):
-        if ids[i] == expand_id:
-            after[i + shift] = expand_id
-    return after
+def _expanded(
+    ids: list[int | None], expand_id: int, fixed: tuple[int, int], max_length: int, budget: int
+) -> tuple[list[int | None], int]:
+    """Each expansion mark between the fixed ends becomes two masks, or one where there is no room."""
+    for cell in range(len(ids) - fixed[1] - 1, fixed[0] - 1, -1):
+        if ids[cell] == expand_id:
+            room = len(ids) < max_length and budget > 0
+            ids = ids[:cell] + [None] * (2 if room else 1) + ids[cell + 1 :]
+            budget -= 1
+    return ids, budget

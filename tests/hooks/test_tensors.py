@@ -86,6 +86,14 @@ def test_an_empty_table_changes_nothing():
     assert torch.equal(logits, before)
 
 
+def test_the_dense_path_is_one_graph_for_torch_compile():
+    table, row_of, _ = _case(500)
+    logits = torch.randn(7, 500)
+    want = tensors.apply_dense_(logits.clone(), table, row_of, fill=-1e20)
+    compiled = torch.compile(tensors.apply_dense_, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(logits, table, row_of, fill=-1e20), want)
+
+
 _KERNEL = """
 import torch  # noqa: E402
 from generation.test_tensors import _case  # noqa: E402

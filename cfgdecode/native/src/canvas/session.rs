@@ -384,7 +384,7 @@ impl Session {
         let charts = self.charts.clone();
         let mut tables = constraint.tables();
         let mut charts = charts.lock().unwrap_or_else(PoisonError::into_inner);
-        if charts.n_items() > constraint.limits.items / 2 {
+        if charts.n_items() > constraint.limits.items / 2 || charts.meeting.n_states > constraint.limits.states / 2 {
             empty(&mut charts, &constraint);
         }
         if self.generation != charts.generation {
@@ -460,15 +460,46 @@ impl Session {
         allowed
     }
 
+    /// Tokens whose rest has the same effect behind their first cut are asked together, from the union of
+    /// all places where that cut may be.
     fn allowed_in(&self, ctx: &mut Context<'_>, view: &mut View, i: usize) -> Vec<TokenId> {
         let row = view.left_row(ctx, i).clone();
-        let mut memo: FxHashMap<(EffectId, SetId), bool> = FxHashMap::default();
         let mut allowed: Vec<TokenId> = Vec::new();
+        let mut groups: FxHashMap<(EffectId, *const TokenId), (Arc<[TokenId]>, Sources)> = FxHashMap::default();
         for (c, l) in row {
             for class in ctx.class_table(c).iter() {
-                if effect_fits(ctx, view, i, class.effect, l, &mut memo) {
-                    allowed.extend_from_slice(&class.tokens);
+                let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(class.effect));
+                for branch in branches {
+                    let (rest, arc) = match branch {
+                        Branch::End(end) => {
+                            let r = view.right_set(ctx, i + 1, end);
+                            if ctx.charts.fits(&ctx.constraint.cfg, l, r) {
+                                allowed.extend_from_slice(&class.tokens);
+                            }
+                            continue;
+                        }
+                        Branch::Skip(rest) => (rest, None),
+                        Branch::Emit(t, rest) if ctx.charts.left.predicts(l, t) => (rest, Some(t)),
+                        Branch::Emit(..) => continue,
+                    };
+                    let entry = groups.entry((rest, class.tokens.as_ptr())).or_insert_with(|| (class.tokens.clone(), Sources::default()));
+                    match arc {
+                        None => entry.1.eps.push(l),
+                        Some(t) => entry.1.arcs.push((t, l)),
+                    }
                 }
+            }
+        }
+        let mut groups: Vec<_> = groups.into_iter().map(|((rest, _), (tokens, sources))| (rest, tokens, sources)).collect();
+        groups.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let mut memo: FxHashMap<(EffectId, SetId), bool> = FxHashMap::default();
+        for (rest, tokens, mut sources) in groups {
+            if ctx.stop() {
+                break;
+            }
+            let set = ctx.charts.left.build(&ctx.constraint.cfg, &mut sources);
+            if set != Chart::DEAD && effect_fits(ctx, view, i, rest, set, &mut memo) {
+                allowed.extend_from_slice(&tokens);
             }
         }
         self.add_end_tokens(ctx, view, i, &mut allowed);
@@ -607,6 +638,7 @@ fn new_charts(constraint: &Constraint) -> Charts {
     let mut charts = Charts::new(&constraint.cfg);
     charts.left.max_items = constraint.limits.items;
     charts.right.max_items = constraint.limits.items;
+    charts.meeting.max_states = constraint.limits.states;
     charts
 }
 

@@ -54,6 +54,9 @@ pub struct View {
     right_valid: usize,
 }
 
+/// Arcs from which on a configuration's sources are built into a set before they join others.
+const WIDE_SOURCES: usize = 4;
+
 fn extend(sources: &mut Sources, more: &Sources) {
     sources.eps.extend_from_slice(&more.eps);
     sources.arcs.extend_from_slice(&more.arcs);
@@ -127,7 +130,7 @@ impl Context<'_> {
         if self.stopped.is_none() {
             self.stopped = if self.charts.left.overflowed || self.charts.right.overflowed {
                 Some("items")
-            } else if self.charts.meeting.n_states > self.constraint.limits.states {
+            } else if self.charts.meeting.overflowed {
                 Some("states")
             } else if self.deadline.is_some_and(|d| Instant::now() > d) {
                 Some("time_us")
@@ -421,11 +424,16 @@ impl View {
         let mut emits: Vec<(u32, EffectId)> = Vec::new();
         let mut stack: SmallVec<[EffectId; 16]> = SmallVec::from_slice(effects);
         while let Some(effect) = stack.pop() {
-            for &branch in ctx.effects.branches(effect) {
+            let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
+            for branch in branches {
                 match branch {
                     Branch::End(c) => {
-                        if let Some(more) = self.right[j + 1].of_config.get(&c) {
+                        let Some(more) = self.right[j + 1].of_config.get(&c) else { continue };
+                        if more.arcs.len() < WIDE_SOURCES {
                             extend(sources, more);
+                        } else {
+                            // Kept as one set: a set on top of it continues its chain.
+                            sources.eps.push(ctx.charts.right.build(&ctx.constraint.cfg, &mut more.clone()));
                         }
                     }
                     Branch::Skip(rest) => stack.push(rest),

@@ -14,13 +14,29 @@ use rustc_hash::FxHashMap;
 
 type State = (Symbol, SetId, SetId);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meeting {
     known: FxHashMap<State, bool>,
     pairs: FxHashMap<(SetId, SetId), bool>,
     /// Scratch: states found in this search, with the index of the state that led here.
     found: Vec<(State, u32)>,
     pub n_states: usize,
+    /// States after which searches give up and `overflowed` says so.
+    pub max_states: usize,
+    pub overflowed: bool,
+}
+
+impl Default for Meeting {
+    fn default() -> Meeting {
+        Meeting {
+            known: FxHashMap::default(),
+            pairs: FxHashMap::default(),
+            found: Vec::new(),
+            n_states: 0,
+            max_states: usize::MAX,
+            overflowed: false,
+        }
+    }
 }
 
 const NO_PARENT: u32 = u32::MAX;
@@ -35,7 +51,9 @@ impl Meeting {
             return answer;
         }
         let answer = self.search(cfg, left, right, l, r);
-        self.pairs.insert((l, r), answer);
+        if !self.overflowed {
+            self.pairs.insert((l, r), answer);
+        }
         answer
     }
 
@@ -43,7 +61,7 @@ impl Meeting {
         let mut found = std::mem::take(&mut self.found);
         found.clear();
         let answer = self.reach(cfg, left, right, l, r, &mut found);
-        if !answer {
+        if !answer && !self.overflowed {
             for (state, _) in &found {
                 self.known.insert(*state, false);
             }
@@ -87,6 +105,10 @@ impl Meeting {
                     stack.push(found.len() as u32);
                     found.push((state, parent));
                 }
+            }
+            if self.n_states + found.len() > self.max_states {
+                self.overflowed = true;
+                return false;
             }
             let Some(next) = stack.pop() else { return false };
             parent = next;
