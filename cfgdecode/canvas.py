@@ -58,12 +58,16 @@ class Stats:
 
 
 class AllowedTokens:
-    """The tokens that may stand at one cell."""
+    """The tokens that may stand at one cell.
 
-    __slots__ = ("_ids", "_mask", "_vocabulary")
+    `is_exact`: these are all of them. Where it is False (large vocabularies with several open cells) each token
+    listed is allowed, but some allowed tokens may be missing; `Canvas.would_accept` decides single tokens.
+    """
 
-    def __init__(self, mask: npt.NDArray[np.int32], vocabulary: Any) -> None:
-        self._mask, self._vocabulary = mask, vocabulary
+    __slots__ = ("_ids", "_mask", "_vocabulary", "is_exact")
+
+    def __init__(self, mask: npt.NDArray[np.int32], vocabulary: Any, is_exact: bool = True) -> None:
+        self._mask, self._vocabulary, self.is_exact = mask, vocabulary, is_exact
         self._ids: npt.NDArray[np.int32] | None = None
 
     def bitmask(self) -> npt.NDArray[np.int32]:
@@ -243,14 +247,15 @@ class Canvas:
         return None if filling is None else [t for tokens in filling for t in tokens]
 
     def allowed(self, position: int) -> AllowedTokens:
-        """The tokens t such that the canvas with t at `position` is completable.
+        """The tokens t such that the canvas with t at `position` is completable; see `AllowedTokens.is_exact`.
 
         Raises:
             CanvasError: the cell is not open. LimitExceeded: a limit was reached.
         """
         slot = self._open_slot(position)
-        mask = np.frombuffer(self._native.allowed(slot), dtype="<i4").astype(np.int32, copy=False)
-        return AllowedTokens(mask, self.constraint.vocabulary)
+        raw, is_exact = self._native.allowed(slot)
+        mask = np.frombuffer(raw, dtype="<i4").astype(np.int32, copy=False)
+        return AllowedTokens(mask, self.constraint.vocabulary, is_exact)
 
     def allowed_all(self) -> AllowedTable:
         """The allowed sets of all open cells."""
@@ -259,7 +264,7 @@ class Canvas:
         table: list[npt.NDArray[np.int32]] = []
         row_of: list[int] = []
         for position in positions:
-            raw = self._native.allowed(self._open_slot(position))
+            raw, _ = self._native.allowed(self._open_slot(position))
             if raw not in rows:
                 rows[raw] = len(table)
                 table.append(np.frombuffer(raw, dtype="<i4").astype(np.int32, copy=False))

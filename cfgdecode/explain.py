@@ -152,6 +152,8 @@ class _Search:
         if n is not None:
             everywhere = whole and stop is None and not self.first
             return self._lexeme_conflict(text, used, *self._shortest_window(terminals, n, everywhere))
+        if not self._in_time():
+            return None
         if stop is not None:
             return self._end_conflict(text, used, stop, repr(text[stop]))
         if whole:

@@ -6,7 +6,8 @@ each logits row, -1 leaves that row alone. Positions that share an allowed set s
 smaller than the number of logits rows and the table is what travels to the device.
 
 Invariants: dtype and device of logits are kept; ids at or past 32 * W are never allowed in a constrained row; the
-fill is finite, so a softmax, an entropy (0 * -inf) or a division by a small temperature stays free of NaN.
+fill is finite, so a softmax, an entropy (0 * -inf) or a division by a small temperature stays free of NaN; an allowed
+logit below half the fill (a model's own -inf) is lifted to that, so a row always prefers an allowed token.
 Three paths give the same values: `apply_dense_` (any device, plain torch, traceable by torch.compile),
 `apply_sparse_` (CPU: one gather and one scatter for a row that allows few tokens), and `triton_kernel.apply_triton_`
 (CUDA). `apply_bitmask_` chooses.
@@ -60,8 +61,11 @@ def apply_dense_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float) 
     flat, rows = logits.view(-1, n_logits), row_of.reshape(-1)
     for start in range(0, flat.shape[0], _DENSE_ROWS):
         part = rows[start : start + _DENSE_ROWS]
-        allowed = unpack_bits(table[part.clamp(min=0).long()], n_logits) | (part < 0).unsqueeze(-1)
-        flat[start : start + _DENSE_ROWS].masked_fill_(~allowed, fill)
+        free = (part < 0).unsqueeze(-1)
+        allowed = unpack_bits(table[part.clamp(min=0).long()], n_logits) | free
+        rows_here = flat[start : start + _DENSE_ROWS]
+        lifted = torch.where(free, rows_here, rows_here.clamp(min=fill / 2))
+        rows_here.copy_(lifted.masked_fill(~allowed, fill))
     return logits
 
 
@@ -78,14 +82,14 @@ def apply_sparse_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float)
             index = torch.from_numpy(ids)
             for i in where:
                 row = flat[i]
-                kept = row[index]
+                kept = row[index].clamp_(min=fill / 2)
                 row.fill_(fill)
                 row[index] = kept
         else:
             refused = torch.ones(n_logits, dtype=torch.bool)
             refused[torch.from_numpy(ids)] = False
             for i in where:
-                flat[i].masked_fill_(refused, fill)
+                flat[i].clamp_(min=fill / 2).masked_fill_(refused, fill)
     return logits
 
 

@@ -1,11 +1,10 @@
 """The bitmask fill as one Triton kernel: logits row -> shared table row.
 
-One program handles `BLOCK` tokens of one logits row: it reads the row's table index, leaves at once when that is
--1, loads BLOCK / 32 words, and stores the fill under the bits that are 0. Nothing but refused logits is written, so
-a row costs its mask words plus the refused part of its logits. Same arguments and results as
+One program handles `BLOCK` tokens of one logits row: it reads the row's table index, leaves at once when that is -1,
+loads BLOCK / 32 words, stores the fill under the bits that are 0, and lifts allowed logits that are below half of it.
+A row costs its mask words, one read of its allowed logits and one write of the others. Same arguments and results as
 `tensors.apply_dense_`, which is the oracle in the tests; without a GPU they run in Triton's interpreter
-(TRITON_INTERPRET=1 before triton is imported).
-"""
+(TRITON_INTERPRET=1 before triton is imported). """
 
 from __future__ import annotations
 
@@ -42,7 +41,10 @@ def _kernel() -> Any:
             word = tokens // 32
             words = tl.load(table + source.to(tl.int64) * n_words + word, mask=inside & (word < n_words), other=0)
             refused = ((words >> (tokens % 32)) & 1) == 0
-            tl.store(logits + row.to(tl.int64) * logits_stride + tokens, fill, mask=inside & refused)
+            place = logits + row.to(tl.int64) * logits_stride + tokens
+            kept = tl.load(place, mask=inside & ~refused, other=0.0).to(tl.float32)
+            tl.store(place, fill, mask=inside & refused)
+            tl.store(place, fill / 2, mask=inside & ~refused & (kept < fill / 2))
 
     return fill_disallowed
 

@@ -1,4 +1,4 @@
-"""Millions of random canvases against brute force: `python -m tests.exactness.run --cases 1000000 --seed 0`.
+"""Millions of random canvases against brute force: `cd tests; python -m exactness.run --cases 1000000 --seed 0`.
 
 Prints progress and, at the end, how many cases were completable and how many had an allowed set that is neither empty
 nor everything; a failing case is made smaller and printed as Python. Exit status 1 if there was one.

@@ -86,6 +86,18 @@ def test_an_empty_table_changes_nothing():
     assert torch.equal(logits, before)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("path", [tensors.apply_dense_, tensors.apply_sparse_])
+def test_an_allowed_token_wins_even_where_the_model_rules_it_out(path, dtype):
+    table, row_of, bits = _case(300)
+    logits = torch.full((7, 300), -torch.inf).to(dtype)
+    logits[:, ~torch.from_numpy(bits[:, :300]).any(0)] = 5.0
+    path(logits, table, row_of, fill=tensors.finite_fill(dtype))
+    for i, r in enumerate(row_of.tolist()):
+        if r >= 0:
+            assert bits[r, int(logits[i].argmax())] and torch.isfinite(logits[i]).all()
+
+
 def test_the_dense_path_is_one_graph_for_torch_compile():
     table, row_of, _ = _case(500)
     logits = torch.randn(7, 500)
@@ -96,7 +108,7 @@ def test_the_dense_path_is_one_graph_for_torch_compile():
 
 _KERNEL = """
 import torch  # noqa: E402
-from generation.test_tensors import _case  # noqa: E402
+from test_tensors import _case
 from cfgdecode.hooks import tensors  # noqa: E402
 from cfgdecode.hooks.triton_kernel import apply_triton_  # noqa: E402
 for n_logits in (31, 4099, 9000):
@@ -108,6 +120,9 @@ for n_logits in (31, 4099, 9000):
         assert torch.equal(apply_triton_(logits, table, row_of, fill=fill), want), (n_logits, dtype)
 table, row_of, _ = _case(64, words=2)
 logits = torch.randn(7, 100)
+want = tensors.apply_dense_(logits.clone(), table, row_of, fill=-1e20)
+assert torch.equal(apply_triton_(logits, table, row_of, fill=-1e20), want)
+logits = torch.full((7, 100), -torch.inf)
 want = tensors.apply_dense_(logits.clone(), table, row_of, fill=-1e20)
 assert torch.equal(apply_triton_(logits, table, row_of, fill=-1e20), want)
 print("agree")

@@ -80,6 +80,12 @@ struct Concrete {
 /// Slots on either side of a change that a repair may rewrite, tried in turn, and whether gaps of one
 /// cell may then hold any token.
 const WINDOWS: [(usize, bool); 7] = [(0, false), (3, false), (3, true), (10, false), (10, true), (40, false), (40, true)];
+/// Tokens up to which the exact view is always asked first, and open cells where there are few classes.
+const SMALL_VOCABULARY: usize = 4096;
+const FEW_OPEN: usize = 8;
+/// Slots on either side of a cell that are open to all tokens when its allowed set is worked out from
+/// the witness.
+const REACH: usize = 3;
 /// Gaps of one cell up to which they may hold any token when allowed sets are worked out.
 const FEW_SINGLES: usize = 12;
 
@@ -197,7 +203,7 @@ impl Session {
             let found = self.with(|ctx, session| find_end(ctx, &mut session.exact).is_some());
             return answer_of(found);
         }
-        if !self.exact_first() {
+        if !self.is_small() {
             match self.with(Session::find_quickly) {
                 Ok(Some(answer)) => return answer,
                 Ok(None) => {}
@@ -212,15 +218,19 @@ impl Session {
         answer_of(found)
     }
 
-    /// Few classes, or so few open cells that the exact view costs little.
-    fn exact_first(&self) -> bool {
-        self.representatives.all_at_once || self.slots.iter().filter(|s| **s == Slot::Open).count() <= 1
+    /// So few tokens or open cells that the exact view costs little.
+    fn is_small(&self) -> bool {
+        let open = self.slots.iter().filter(|s| **s == Slot::Open).count();
+        open <= 1 || self.constraint.vocabulary.len() <= SMALL_VOCABULARY || self.representatives.all_at_once && open <= FEW_OPEN
     }
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
     fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
         if session.repair(ctx) {
             return Some(Answer::Completable);
+        }
+        if session.representatives.all_at_once {
+            return None;
         }
         let mut found = find_witness(ctx, &mut session.sketch);
         if found.is_none() && !session.wide {
@@ -253,7 +263,7 @@ impl Session {
     }
 
     fn keep(&mut self, end: usize, witness: Witness) {
-        if !self.representatives.all_at_once {
+        if self.constraint.vocabulary.len() > SMALL_VOCABULARY {
             let choices: Vec<Choice> = witness.iter().map(|t| Choice::One(t[0])).collect();
             match &mut self.concrete {
                 Some(concrete) => {
@@ -361,10 +371,24 @@ impl Session {
         Ok(self.witness.as_ref())
     }
 
-    /// The allowed tokens of an open slot, sorted, and whether EOS-tail tokens are among them is
-    /// already worked in.
-    pub fn allowed(&mut self, i: usize) -> Result<Vec<TokenId>, &'static str> {
-        self.with(|ctx, session| session.find_allowed(ctx, i))
+    /// The allowed tokens of an open slot, sorted, and whether they are all of them. If not, each has
+    /// been shown to be allowed, but some may be missing: the other open cells were given
+    /// representatives, or only cells nearby were free to differ from the witness.
+    pub fn allowed(&mut self, i: usize) -> Result<(Vec<TokenId>, bool), &'static str> {
+        if self.is_small() || self.has_intervals() {
+            return Ok((self.with(|ctx, session| session.find_allowed(ctx, i, true))?, true));
+        }
+        match self.verdict() {
+            Answer::Dead => return Ok((Vec::new(), true)),
+            Answer::Undecided(limit) => return Err(limit),
+            Answer::Completable => {}
+        }
+        if !self.representatives.all_at_once {
+            if let Ok(allowed) = self.with(|ctx, session| session.find_allowed(ctx, i, false)) {
+                return Ok((allowed, false));
+            }
+        }
+        Ok((self.with(|ctx, session| session.allowed_nearby(ctx, i))?, false))
     }
 
     /// All rows are void: the charts they point into were emptied.
@@ -444,19 +468,43 @@ impl Session {
         }
     }
 
-    fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize) -> Vec<TokenId> {
-        let exact = self.exact_first() || self.has_intervals();
+    fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize, exact: bool) -> Vec<TokenId> {
         if !exact {
             self.set_wide(count_singles(&self.slots) <= FEW_SINGLES);
         }
-        let mut view = std::mem::replace(if exact { &mut self.exact } else { &mut self.sketch }, View::new(self.constraint.start, Vec::new(), vec![false]));
+        let nothing = View::new(self.constraint.start, Vec::new(), vec![false]);
+        let mut view = std::mem::replace(if exact { &mut self.exact } else { &mut self.sketch }, nothing);
         let mut allowed = self.allowed_in(ctx, &mut view, i);
-        if let Some(&token) = self.witness.as_ref().filter(|_| !exact).and_then(|w| w[i].first()) {
+        *(if exact { &mut self.exact } else { &mut self.sketch }) = view;
+        if !exact {
+            self.add_witness_token(i, &mut allowed);
+        }
+        allowed
+    }
+
+    fn add_witness_token(&self, i: usize, allowed: &mut Vec<TokenId>) {
+        if let Some(&token) = self.witness.as_ref().and_then(|w| w[i].first()) {
             if let Err(at) = allowed.binary_search(&token) {
                 allowed.insert(at, token);
             }
         }
-        *(if exact { &mut self.exact } else { &mut self.sketch }) = view;
+    }
+
+    /// The allowed tokens if only cells nearby may differ from the witness.
+    fn allowed_nearby(&mut self, ctx: &mut Context<'_>, i: usize) -> Vec<TokenId> {
+        let Some(mut concrete) = self.concrete.take() else { return Vec::new() };
+        let window = i.saturating_sub(REACH)..(i + REACH + 1).min(concrete.end);
+        let open: Vec<usize> = window.filter(|&j| self.slots[j] == Slot::Open).collect();
+        let kept: Vec<Choice> = open.iter().map(|&j| concrete.view.choice(j).clone()).collect();
+        for &j in &open {
+            concrete.view.set_choice(j, sketch_choice(&self.representatives, &self.slots, j, true));
+        }
+        let mut allowed = self.allowed_in(ctx, &mut concrete.view, i);
+        for (j, choice) in open.into_iter().zip(kept) {
+            concrete.view.set_choice(j, choice);
+        }
+        self.concrete = Some(concrete);
+        self.add_witness_token(i, &mut allowed);
         allowed
     }
 

@@ -54,6 +54,11 @@ pub struct View {
     right_valid: usize,
 }
 
+/// Kinds of places for [`Chart::build_at`]: configurations below, effects above.
+fn kind_of_effect(effect: EffectId) -> u64 {
+    1 << 32 | u64::from(effect)
+}
+
 /// Arcs from which on a configuration's sources are built into a set before they join others.
 const WIDE_SOURCES: usize = 4;
 
@@ -202,7 +207,7 @@ impl Context<'_> {
             self.follow_left(effect, set, &mut inner, &mut ends);
         }
         while let Some((effect, mut sources)) = inner.pop() {
-            let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
+            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, kind_of_effect(effect));
             if set != Chart::DEAD {
                 self.follow_left(effect, set, &mut inner, &mut ends);
             }
@@ -219,7 +224,7 @@ impl Context<'_> {
         let mut row = LeftRow::new();
         for run in ends.chunk_by(|a, b| a.0 == b.0) {
             let mut sources = Sources { eps: run.iter().map(|e| e.1).collect(), arcs: SmallVec::new() };
-            let set = self.charts.left.build(&self.constraint.cfg, &mut sources);
+            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, u64::from(run[0].0.0));
             if set != Chart::DEAD {
                 row.push((run[0].0, set));
             }
@@ -433,7 +438,8 @@ impl View {
                             extend(sources, more);
                         } else {
                             // Kept as one set: a set on top of it continues its chain.
-                            sources.eps.push(ctx.charts.right.build(&ctx.constraint.cfg, &mut more.clone()));
+                            let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut more.clone(), u64::from(c.0));
+                            sources.eps.push(set);
                         }
                     }
                     Branch::Skip(rest) => stack.push(rest),
@@ -459,7 +465,8 @@ impl View {
         }
         let mut sources = Sources::default();
         self.gather_right(ctx, j, &effects, &mut sources);
-        let set = ctx.charts.right.build(&ctx.constraint.cfg, &mut sources);
+        let kind = kind_of_effect(effects[0]);
+        let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut sources, kind);
         self.right[j].of_effects.insert(effects, set);
         set
     }

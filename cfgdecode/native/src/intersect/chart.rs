@@ -70,8 +70,12 @@ pub struct Chart {
     memo: FxHashMap<Sources, SetId>,
     /// Hash of items -> sets with those items: different sources often come to the same.
     by_items: FxHashMap<u64, SmallVec<[SetId; 1]>>,
+    /// The latest set built for a place of the same kind, see [`Chart::build_at`].
+    latest: FxHashMap<u64, SetId>,
     /// The largest set of each chain.
     heads: Vec<SetId>,
+    /// What the set being built may continue.
+    below: Option<SetId>,
     n_items: usize,
     /// Items after which sets come out empty and `overflowed` says so.
     pub max_items: usize,
@@ -94,7 +98,9 @@ impl Chart {
             sets: Vec::new(),
             memo: FxHashMap::default(),
             by_items: FxHashMap::default(),
+            latest: FxHashMap::default(),
             heads: Vec::new(),
+            below: None,
             n_items: 0,
             max_items: usize::MAX,
             overflowed: false,
@@ -193,7 +199,9 @@ impl Chart {
         }
         sources.arcs.sort_unstable();
         sources.arcs.dedup();
+        let below = self.below.take();
         self.merge_origins(cfg, sources);
+        self.below = below;
         if let Some(&known) = self.memo.get(sources) {
             return known;
         }
@@ -204,6 +212,26 @@ impl Chart {
         let set = self.saturate(cfg, sources);
         self.memo.insert(sources.clone(), set);
         set
+    }
+
+    /// Like [`Chart::build`], for a place of some `kind` (a lexer configuration, an effect). If the set
+    /// has everything that the latest set of that kind had, it continues that set's chain.
+    pub fn build_at(&mut self, cfg: &Cfg, sources: &mut Sources, kind: u64) -> SetId {
+        self.below = self.latest.get(&kind).copied();
+        let set = self.build(cfg, sources);
+        self.below = None;
+        if set != Self::DEAD {
+            self.latest.insert(kind, set);
+        }
+        set
+    }
+
+    /// Whether every item of `set` is in `best`, or one from higher in its origin's chain.
+    fn covers(&self, best: &FxHashMap<(Symbol, u32), u32>, set: SetId) -> bool {
+        self.items(set).iter().all(|&(w, origin)| {
+            let from = &self.sets[origin as usize];
+            best.get(&(w, from.chain)).is_some_and(|&rank| rank >= from.rank)
+        })
     }
 
     /// One origin per terminal: reading `t` from either of two points is reading it from their union.
@@ -264,7 +292,11 @@ impl Chart {
             best.get(&(y, from.chain)) == Some(&from.rank)
         });
         kept.sort_unstable();
-        let set = if kept.is_empty() { Self::DEAD } else { self.share(cfg, &kept, &sources.eps) };
+        let mut contains = sources.eps.clone();
+        if let Some(below) = self.below.filter(|&b| self.covers(&best, b)) {
+            contains.insert(0, below);
+        }
+        let set = if kept.is_empty() { Self::DEAD } else { self.share(cfg, &kept, &contains) };
         kept.clear();
         best.clear();
         (self.agenda, self.best, self.kept) = (agenda, best, kept);

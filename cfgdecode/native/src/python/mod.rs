@@ -165,16 +165,17 @@ impl PySession {
         self.run(py, |s| s.witness().map(|w| w.cloned())).map_err(errors::limit)
     }
 
-    /// Allowed token ids of an open slot as a little-endian bit mask of 32-bit words.
-    fn allowed<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Bound<'py, PyBytes>> {
-        let mask = self.run(py, |s| {
+    /// Allowed token ids of an open slot as a little-endian bit mask of 32-bit words, and whether they are
+    /// surely all.
+    fn allowed<'py>(&self, py: Python<'py>, i: usize) -> PyResult<(Bound<'py, PyBytes>, bool)> {
+        let (mask, exact) = self.run(py, |s| {
             if !matches!(s.slots().get(i), Some(Slot::Open | Slot::Optional)) {
                 return Err(errors::canvas(format!("position {i} is not an open cell")));
             }
             let width = s.constraint().vocabulary.n_logits;
-            s.allowed(i).map(|ids| convert::bitmask(&ids, width)).map_err(errors::limit)
+            s.allowed(i).map(|(ids, exact)| (convert::bitmask(&ids, width), exact)).map_err(errors::limit)
         })?;
-        Ok(PyBytes::new(py, &mask))
+        Ok((PyBytes::new(py, &mask), exact))
     }
 
     /// left sets, right sets, items, states, effects, configs, trie nodes, table bytes, calls, µs
