@@ -1,6 +1,18 @@
 """Exact grammar-constrained decoding for diffusion and autoregressive language models."""
 
-from .canvas import FIXED, COMMITTED, DRAFT, OPEN, AllowedTable, AllowedTokens, Canvas, CommitResult, Explanation, Stats, Verdict
+from .canvas import (
+    COMMITTED,
+    DRAFT,
+    FIXED,
+    OPEN,
+    AllowedTable,
+    AllowedTokens,
+    Canvas,
+    CommitResult,
+    Explanation,
+    Stats,
+    Verdict,
+)
 from .constraint import Constraint, Limits, compile
 from .errors import (
     CanvasError,
@@ -17,3 +29,33 @@ from .text import GAP, Grammar
 from .vocabulary import Vocabulary
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "COMMITTED",
+    "DRAFT",
+    "FIXED",
+    "GAP",
+    "OPEN",
+    "AllowedTable",
+    "AllowedTokens",
+    "Canvas",
+    "CanvasError",
+    "CfgDecodeError",
+    "CommitResult",
+    "Constraint",
+    "DeadCanvasError",
+    "Explanation",
+    "Grammar",
+    "GrammarError",
+    "GrammarSyntaxError",
+    "LimitExceeded",
+    "Limits",
+    "SchemaError",
+    "Stats",
+    "UnsupportedGrammarError",
+    "Verdict",
+    "Vocabulary",
+    "VocabularyError",
+    "__version__",
+    "compile",
+]

@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .constraint import POLICIES, bitmask_ids
-from .errors import CanvasError, DeadCanvasError, LimitExceeded
+from .errors import CanvasError, DeadCanvasError
 
 if TYPE_CHECKING:
     from . import _native
     from .constraint import Constraint
 
 OPEN, DRAFT, COMMITTED, FIXED = 0, 1, 2, 3
+Interval: TypeAlias = tuple[int, int | None]
 Proposal: TypeAlias = tuple[int, int, float]
 Policy: TypeAlias = Literal["substitute", "defer", "strict"]
 
@@ -182,7 +183,9 @@ class Canvas:
         width = constraint.vocabulary.n_logits
         for i, (token, o) in enumerate(zip(values, is_open, strict=True)):
             if not o and not 0 <= token < width:
-                raise CanvasError(f"ids[{i}] is {token}, outside 0..{width - 1}; mark the cell as open or correct the id")
+                raise CanvasError(
+                    f"ids[{i}] is {token}, outside 0..{width - 1}; mark the cell as open or correct the id"
+                )
         states = [OPEN if o else FIXED for o in is_open]
         if status is not None:
             given = _int_list(status, "status")
@@ -503,10 +506,9 @@ class Canvas:
         while first > 0 and self._status[first - 1] == OPEN and first not in self._intervals:
             first -= 1
         if self._status[position] == OPEN and first != position and first in self._intervals:
-            raise CanvasError(f"cell {position} is inside the interval that begins at {first}; decide cell {first} first")
-
-    def _limit_error(self) -> LimitExceeded:
-        return LimitExceeded(f"the limit {self.limit} was reached before the answer was known", limit=str(self.limit))
+            raise CanvasError(
+                f"cell {position} is inside the interval that begins at {first}; decide cell {first} first"
+            )
 
 
 def _int_list(values: Any, name: str) -> list[int]:
@@ -540,7 +542,9 @@ def _open_list(open: Any, ids: list[int], constraint: Constraint) -> list[bool]:
     return [bool(v) for v in listed]
 
 
-def _intervals(gaps: Mapping[int, tuple[int, int | None]] | None, is_open: list[bool]) -> dict[int, tuple[int, int | None]]:
+def _intervals(
+    gaps: Mapping[int, tuple[int, int | None]] | None, is_open: list[bool]
+) -> dict[int, tuple[int, int | None]]:
     intervals: dict[int, tuple[int, int | None]] = {}
     for start, (lo, hi) in (gaps or {}).items():
         if not 0 <= start < len(is_open) or not is_open[start] or (start > 0 and is_open[start - 1]):

@@ -130,7 +130,13 @@ def _native_vocabulary(vocabulary: Vocabulary) -> _native.Vocabulary:
     if len(data) >= 1 << 32:
         raise VocabularyError(f"the tokens have {len(data)} bytes in all; the limit is {(1 << 32) - 1}")
     return _native.Vocabulary(
-        data, offsets.tolist(), special.tolist(), list(vocabulary.eos), vocabulary.pad, vocabulary.mask, vocabulary.n_logits
+        data,
+        offsets.tolist(),
+        special.tolist(),
+        list(vocabulary.eos),
+        vocabulary.pad,
+        vocabulary.mask,
+        vocabulary.n_logits,
     )
 
 

@@ -57,7 +57,7 @@ class Grammar:
         **options: Any,
     ) -> Grammar:
         """Read a Lark grammar from text or a path; Lark's lexer `lexer` says what its language is."""
-        return cls(from_lark(text, start, lexer, import_paths, **options))
+        return cls(from_lark(text, start, lexer, tuple(import_paths), **options))
 
     @classmethod
     def builtin(cls, name: str, start: str | None = None) -> Grammar:

@@ -4,7 +4,7 @@ One program handles `BLOCK` tokens of one logits row: it reads the row's table i
 loads BLOCK / 32 words, stores the fill under the bits that are 0, and lifts allowed logits that are below half of it.
 A row costs its mask words, one read of its allowed logits and one write of the others. Same arguments and results as
 `tensors.apply_dense_`, which is the oracle in the tests; without a GPU they run in Triton's interpreter
-(TRITON_INTERPRET=1 before triton is imported). """
+(TRITON_INTERPRET=1 before triton is imported)."""
 
 from __future__ import annotations
 

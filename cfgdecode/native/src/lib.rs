@@ -2,11 +2,11 @@
 //!
 //! The folders are the pipeline, in reading order; imports point one way. Only `python/` knows Python.
 
+pub mod canvas;
 pub mod grammar;
+pub mod intersect;
 pub mod lexer;
 pub mod vocabulary;
-pub mod intersect;
-pub mod canvas;
 
 #[cfg(feature = "python")]
 mod python;

@@ -6,9 +6,9 @@ mod representatives;
 mod session;
 mod shortest;
 mod slots;
-mod view;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use constraint::{Constraint, ConstraintError, Limits, Tables};
 pub use session::{Answer, Session, Stats};

@@ -75,7 +75,10 @@ impl Representatives {
 
 enum Shape {
     /// One lexeme, maybe behind ignored text, that may end where the token ends.
-    One { config: ConfigId, spaced: bool },
+    One {
+        config: ConfigId,
+        spaced: bool,
+    },
     Several,
     Other,
 }

@@ -15,8 +15,8 @@
 
 use super::constraint::Constraint;
 use super::representatives::Representatives;
-use super::slots::{EosPolicy, Slot, text_ends};
 use super::shortest::Layers;
+use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Charts, Choice, Context, Step, View};
 use crate::intersect::{Chart, SetId, Sources};
 use crate::vocabulary::{Branch, EffectId, TokenId};
@@ -76,6 +76,9 @@ struct Concrete {
     end: usize,
     changed: Vec<usize>,
 }
+
+/// Tokens that are asked together, and what reaches their first cut.
+type Group = (Arc<[TokenId]>, Sources);
 
 /// Slots on either side of a change that a repair may rewrite, tried in turn, and whether gaps of one
 /// cell may then hold any token.
@@ -154,7 +157,7 @@ impl Session {
             (Slot::Open, Some(w)) => w[i].len() == 1,
             _ => false,
         };
-        let widened = matches!(slot, Slot::Open) && matches!(self.slots[i], Slot::Token(_));
+        let refined = self.slots[i] == Slot::Open && matches!(slot, Slot::Token(_));
         self.slots[i] = slot;
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
@@ -171,7 +174,7 @@ impl Session {
         }
         self.verdict = match self.verdict {
             Some(Answer::Completable) if agrees => Some(Answer::Completable),
-            Some(Answer::Dead) if !widened => Some(Answer::Dead),
+            Some(Answer::Dead) if refined => Some(Answer::Dead),
             _ => None,
         };
     }
@@ -307,7 +310,8 @@ impl Session {
                 }
             }
         }
-        let last_text = concrete.changed.iter().copied().filter(|&i| matches!(self.slots[i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t))).max();
+        let last_text =
+            concrete.changed.iter().copied().filter(|&i| matches!(self.slots[i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t))).max();
         if let Some(last) = last_text.filter(|&i| i >= end) {
             end = (last + 1..=n).find(|&e| self.exact.ends_at(e))?;
         }
@@ -383,10 +387,10 @@ impl Session {
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
-        if !self.representatives.all_at_once {
-            if let Ok(allowed) = self.with(|ctx, session| session.find_allowed(ctx, i, false)) {
-                return Ok((allowed, false));
-            }
+        if !self.representatives.all_at_once
+            && let Ok(allowed) = self.with(|ctx, session| session.find_allowed(ctx, i, false))
+        {
+            return Ok((allowed, false));
         }
         Ok((self.with(|ctx, session| session.allowed_nearby(ctx, i))?, false))
     }
@@ -483,10 +487,10 @@ impl Session {
     }
 
     fn add_witness_token(&self, i: usize, allowed: &mut Vec<TokenId>) {
-        if let Some(&token) = self.witness.as_ref().and_then(|w| w[i].first()) {
-            if let Err(at) = allowed.binary_search(&token) {
-                allowed.insert(at, token);
-            }
+        if let Some(&token) = self.witness.as_ref().and_then(|w| w[i].first())
+            && let Err(at) = allowed.binary_search(&token)
+        {
+            allowed.insert(at, token);
         }
     }
 
@@ -513,7 +517,7 @@ impl Session {
     fn allowed_in(&self, ctx: &mut Context<'_>, view: &mut View, i: usize) -> Vec<TokenId> {
         let row = view.left_row(ctx, i).clone();
         let mut allowed: Vec<TokenId> = Vec::new();
-        let mut groups: FxHashMap<(EffectId, *const TokenId), (Arc<[TokenId]>, Sources)> = FxHashMap::default();
+        let mut groups: FxHashMap<(EffectId, *const TokenId), Group> = FxHashMap::default();
         for (c, l) in row {
             for class in ctx.class_table(c).iter() {
                 let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(class.effect));
@@ -606,6 +610,9 @@ fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
 /// Left rows to the right, then a filling put together from the right end.
 fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(usize, Witness)> {
     let end = find_end(ctx, view)?;
+    if (0..end).all(|i| matches!(view.choice(i), Choice::One(_))) {
+        return Some((end, (0..view.len()).map(|i| if i < end { one_token(view.choice(i)) } else { Vec::new() }).collect()));
+    }
     let row = view.left_row(ctx, end).clone();
     let step = row.iter().find_map(|&(config, l)| {
         let right = ctx.end_set(config);
@@ -673,9 +680,7 @@ fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize, wi
     let open = |j: Option<usize>| j.is_some_and(|j| slots.get(j) == Some(&Slot::Open));
     match &slots[i] {
         Slot::Open if representatives.all_at_once => Choice::All,
-        Slot::Open if open(i.checked_sub(1)) && open(Some(i + 1)) && !representatives.inner.is_empty() => {
-            Choice::Some(representatives.inner.clone())
-        }
+        Slot::Open if open(i.checked_sub(1)) && open(Some(i + 1)) && !representatives.inner.is_empty() => Choice::Some(representatives.inner.clone()),
         Slot::Open if wide && !open(i.checked_sub(1)) && !open(Some(i + 1)) => Choice::All,
         Slot::Open => Choice::Some(representatives.edge.clone()),
         other => general(other),

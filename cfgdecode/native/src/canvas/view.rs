@@ -414,10 +414,10 @@ impl View {
             if j < self.len() {
                 let effects = ctx.classes(&self.choices[j], c);
                 self.gather_right(ctx, j, &effects, &mut sources);
-                if matches!(self.choices[j], Choice::Optional(_)) {
-                    if let Some(skipped) = self.right[j + 1].of_config.get(&c) {
-                        extend(&mut sources, skipped);
-                    }
+                if matches!(self.choices[j], Choice::Optional(_))
+                    && let Some(skipped) = self.right[j + 1].of_config.get(&c)
+                {
+                    extend(&mut sources, skipped);
                 }
             }
             self.right[j].of_config.insert(c, sources);

@@ -70,12 +70,7 @@ pub type BodySymbol = i32;
 impl Cfg {
     pub const MAX_SYMBOLS: usize = 4_000_000;
 
-    pub fn new(
-        terminal_names: &[String],
-        nonterminal_names: &[String],
-        rules: &[(u32, Vec<BodySymbol>)],
-        start: u32,
-    ) -> Result<Cfg, CfgError> {
+    pub fn new(terminal_names: &[String], nonterminal_names: &[String], rules: &[(u32, Vec<BodySymbol>)], start: u32) -> Result<Cfg, CfgError> {
         let n_terminals = terminal_names.len() as u32;
         let n_nonterminals = nonterminal_names.len() as u32;
         let mut written = Vec::with_capacity(rules.len());
@@ -84,8 +79,7 @@ impl Cfg {
             if *head >= n_nonterminals || start >= n_nonterminals || !body.iter().all(known) {
                 return Err(CfgError::BadSymbol { rule: i });
             }
-            let body: Vec<Symbol> =
-                body.iter().map(|&s| if s >= 0 { n_terminals + s as u32 } else { (-s - 1) as u32 }).collect();
+            let body: Vec<Symbol> = body.iter().map(|&s| if s >= 0 { n_terminals + s as u32 } else { (-s - 1) as u32 }).collect();
             written.push((n_terminals + head, body));
         }
         let start = n_terminals + start;
@@ -154,8 +148,7 @@ fn trim(n: usize, n_terminals: u32, start: Symbol, rules: Vec<(Symbol, Vec<Symbo
             }
         }
     }
-    let useful: Vec<(Symbol, Vec<Symbol>)> =
-        rules.into_iter().filter(|(_, body)| body.iter().all(|&s| generating[s as usize])).collect();
+    let useful: Vec<(Symbol, Vec<Symbol>)> = rules.into_iter().filter(|(_, body)| body.iter().all(|&s| generating[s as usize])).collect();
     let mut of_head: Vec<Vec<usize>> = vec![Vec::new(); n];
     for (i, (head, _)) in useful.iter().enumerate() {
         of_head[*head as usize].push(i);
@@ -259,18 +252,7 @@ impl Builder {
         self.binary.retain(|rule| seen.insert(*rule));
         let up = close_units(n, &self.unit);
         let sides = [side_tables(n, &self.binary, &self.unit, &up, false), side_tables(n, &self.binary, &self.unit, &up, true)];
-        Cfg {
-            n_terminals,
-            n_symbols: n as u32,
-            begin,
-            end,
-            goal,
-            rules: self.binary,
-            up,
-            names: self.names,
-            is_empty,
-            sides,
-        }
+        Cfg { n_terminals, n_symbols: n as u32, begin, end, goal, rules: self.binary, up, names: self.names, is_empty, sides }
     }
 }
 
@@ -299,13 +281,7 @@ fn close_units(n: usize, unit: &[(Symbol, Symbol)]) -> Vec<Box<[Symbol]>> {
         .collect()
 }
 
-fn side_tables(
-    n: usize,
-    binary: &[(Symbol, Symbol, Symbol)],
-    unit: &[(Symbol, Symbol)],
-    up: &[Box<[Symbol]>],
-    mirrored: bool,
-) -> SideTables {
+fn side_tables(n: usize, binary: &[(Symbol, Symbol, Symbol)], unit: &[(Symbol, Symbol)], up: &[Box<[Symbol]>], mirrored: bool) -> SideTables {
     let oriented = |&(a, b, c): &(Symbol, Symbol, Symbol)| if mirrored { (a, c, b) } else { (a, b, c) };
     let mut combine = vec![Vec::new(); n];
     let mut continue_ = vec![Vec::new(); n];
@@ -335,12 +311,7 @@ fn side_tables(
 
 /// For each waiting symbol, everything that may come first after it: its possible siblings and, over
 /// and over, what they may begin (on the right: end) with. Depth-first search per waiting symbol.
-fn close_corners(
-    n: usize,
-    waits: &Bits,
-    continue_: &[Vec<(Symbol, Symbol)>],
-    corner_of: &[Vec<Symbol>],
-) -> Vec<Box<[Symbol]>> {
+fn close_corners(n: usize, waits: &Bits, continue_: &[Vec<(Symbol, Symbol)>], corner_of: &[Vec<Symbol>]) -> Vec<Box<[Symbol]>> {
     let mut seen = vec![u32::MAX; n];
     let mut expects = vec![Vec::new().into_boxed_slice(); n];
     for w in waits.iter() {

@@ -117,8 +117,7 @@ impl Chart {
         chart.sets[Self::NONE as usize].predicted = Predicted::Many(all);
         let marker = if side == Side::Left { cfg.begin } else { cfg.end };
         let tables = cfg.side(side);
-        let mut root: Vec<(Symbol, SetId)> =
-            tables.up[marker as usize].iter().filter(|&&y| tables.waits.has(y)).map(|&y| (y, Self::NONE)).collect();
+        let mut root: Vec<(Symbol, SetId)> = tables.up[marker as usize].iter().filter(|&&y| tables.waits.has(y)).map(|&y| (y, Self::NONE)).collect();
         root.sort_unstable();
         chart.push(cfg, root, &[]);
         chart

@@ -89,9 +89,7 @@ impl CharSets {
         for &(low, high) in clipped(&ranges, 0, 0x7F).iter() {
             arcs.push(Arc { low: low as u8, high: high as u8, to: ACCEPT });
         }
-        for (n_tails, first, last, lead) in
-            [(1, 0x80, 0x7FF, 0xC0), (2, 0x800, 0xFFFF, 0xE0), (3, 0x1_0000, 0x10_FFFF, 0xF0)]
-        {
+        for (n_tails, first, last, lead) in [(1, 0x80, 0x7FF, 0xC0), (2, 0x800, 0xFFFF, 0xE0), (3, 0x1_0000, 0x10_FFFF, 0xF0)] {
             let part = clipped(&ranges, first, last);
             self.split(&part, n_tails, lead, &mut arcs);
         }

@@ -74,13 +74,7 @@ impl Scanner {
     }
 
     /// The look, where it is known that `negative` does not hold and `positive` hold (but for the one at `except`).
-    pub(super) fn given(
-        &mut self,
-        look: LookId,
-        negative: LookId,
-        positive: &[LookId],
-        except: Option<usize>,
-    ) -> LookId {
+    pub(super) fn given(&mut self, look: LookId, negative: LookId, positive: &[LookId], except: Option<usize>) -> LookId {
         if self.looks.get(look).iter().all(|t| t.cond == ALWAYS) {
             return look;
         }
@@ -159,8 +153,7 @@ impl Scanner {
             return false;
         }
         let (a, b) = (self.conds.get(a), self.conds.get(b));
-        self.is_subset(b[0], a[0])
-            && b[1..].iter().all(|&weak| a[1..].iter().any(|&strong| self.is_subset(strong, weak)))
+        self.is_subset(b[0], a[0]) && b[1..].iter().all(|&weak| a[1..].iter().any(|&strong| self.is_subset(strong, weak)))
     }
 
     pub(super) fn step_cond(&mut self, cond: CondId, class: u8, holds: HoldsId) -> CondId {

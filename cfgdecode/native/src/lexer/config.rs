@@ -376,7 +376,6 @@ fn byte_classes(program: &Program) -> ([u8; 256], Vec<u8>) {
     refine(&|byte| if in_literals[usize::from(byte)] { u32::from(byte) + 1 } else { 0 });
     debug_assert!(program.insts.iter().all(|inst| !matches!(inst, Inst::Lit { len: 0, .. })));
     let class_of = class_of.map(|class| class as u8);
-    let bytes =
-        (0..n_classes).map(|class| (0..=255u8).find(|&b| usize::from(class_of[usize::from(b)]) == class).unwrap_or(0));
+    let bytes = (0..n_classes).map(|class| (0..=255u8).find(|&b| usize::from(class_of[usize::from(b)]) == class).unwrap_or(0));
     (class_of, bytes.collect())
 }

@@ -47,9 +47,7 @@ impl History {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.states.memory_bytes()
-            + self.holds.capacity() * 4
-            + (self.steps.capacity() + self.forgotten.capacity()) * 16
+        self.states.memory_bytes() + self.holds.capacity() * 4 + (self.steps.capacity() + self.forgotten.capacity()) * 16
     }
 }
 

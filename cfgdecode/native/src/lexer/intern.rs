@@ -50,8 +50,6 @@ impl<T: Copy + Eq + Hash> Interner<T> {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<T>()
-            + self.ends.capacity() * size_of::<usize>()
-            + self.by_hash.capacity() * 40
+        self.cells.capacity() * size_of::<T>() + self.ends.capacity() * size_of::<usize>() + self.by_hash.capacity() * 40
     }
 }

@@ -26,12 +26,7 @@ pub(super) struct Keywords {
 }
 
 impl Keywords {
-    pub(super) fn new(
-        scanner: &mut Scanner,
-        starts: &[Pc],
-        of_terminal: FxHashMap<TerminalId, Vec<TerminalId>>,
-        holds: HoldsId,
-    ) -> Keywords {
+    pub(super) fn new(scanner: &mut Scanner, starts: &[Pc], of_terminal: FxHashMap<TerminalId, Vec<TerminalId>>, holds: HoldsId) -> Keywords {
         let mut threads = Vec::new();
         for &pc in starts.iter().filter(|&&pc| pc != FAIL) {
             scanner.close_plain(pc, holds, &mut threads);

@@ -13,9 +13,7 @@ use smallvec::SmallVec;
 
 use super::charset;
 use super::nfa::{Inst, Pc};
-use super::scanner::{
-    ALWAYS, Advance, CondId, Frontier, HoldsId, LOOK_FALSE, LOOK_TRUE, LookId, MATCHED, NEVER, PREFIX, Scanner, Thread,
-};
+use super::scanner::{ALWAYS, Advance, CondId, Frontier, HoldsId, LOOK_FALSE, LOOK_TRUE, LookId, MATCHED, NEVER, PREFIX, Scanner, Thread};
 
 const MAX_COVERING: usize = 8;
 
@@ -115,9 +113,7 @@ impl Scanner {
                 }
                 state == charset::ACCEPT
             }
-            (Inst::Lit { at, len, .. }, Inst::Lit { at: by_at, len: by_len, .. }) => {
-                rest(at, len, thread).starts_with(rest(by_at, by_len, by))
-            }
+            (Inst::Lit { at, len, .. }, Inst::Lit { at: by_at, len: by_len, .. }) => rest(at, len, thread).starts_with(rest(by_at, by_len, by)),
             _ => false,
         }
     }

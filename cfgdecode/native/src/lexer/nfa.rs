@@ -120,14 +120,7 @@ impl Program {
     }
 
     /// Compiles a terminal and returns its entry.
-    pub(super) fn add(
-        &mut self,
-        id: TerminalId,
-        terminal: &TerminalSpec,
-        owner: u32,
-        is_keyword: bool,
-        limit: usize,
-    ) -> Result<Pc, LexerError> {
+    pub(super) fn add(&mut self, id: TerminalId, terminal: &TerminalSpec, owner: u32, is_keyword: bool, limit: usize) -> Result<Pc, LexerError> {
         if terminal.node.is_deeper_than(MAX_DEPTH) {
             return Err(LexerError::TooLarge { limit: "node_depth", given: MAX_DEPTH + 1 });
         }
@@ -285,15 +278,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn repeat(
-        &mut self,
-        node: &Node,
-        min: u32,
-        max: Option<u32>,
-        greedy: bool,
-        next: Pc,
-        depth: u8,
-    ) -> Result<Pc, LexerError> {
+    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
         if max.is_some_and(|max| max < min) {
             return Ok(FAIL);
         }
@@ -338,8 +323,7 @@ impl Compiler<'_> {
         if body == FAIL {
             return Ok(next);
         }
-        self.program.insts[at as usize] =
-            if greedy { Inst::Split { first: body, second: next } } else { Inst::Split { first: next, second: body } };
+        self.program.insts[at as usize] = if greedy { Inst::Split { first: body, second: next } } else { Inst::Split { first: next, second: body } };
         Ok(at)
     }
 

@@ -125,13 +125,7 @@ pub(super) enum Advance {
 }
 
 impl Scanner {
-    pub(super) fn new(
-        program: Program,
-        one_group: bool,
-        first_prefix: u32,
-        (class_of, bytes): ([u8; 256], Vec<u8>),
-        dfa_states: usize,
-    ) -> Scanner {
+    pub(super) fn new(program: Program, one_group: bool, first_prefix: u32, (class_of, bytes): ([u8; 256], Vec<u8>), dfa_states: usize) -> Scanner {
         let (alike, is_sure) = program.alike();
         let mut scanner = Scanner {
             history: History::new(&program),
@@ -174,12 +168,9 @@ impl Scanner {
 
     /// Remembers that a limit was hit; whatever is computed from then on may be wrong.
     pub(super) fn check_limits(&mut self) {
-        let n =
-            self.lists.len() + self.looks.len() + self.conds.len() + self.prefixes.len() + self.history.states.len();
+        let n = self.lists.len() + self.looks.len() + self.conds.len() + self.prefixes.len() + self.history.states.len();
         let cells = self.lists.n_cells() + self.looks.n_cells() + self.conds.n_cells() / 3;
-        if n > self.dfa_states.saturating_add(8)
-            || cells > self.dfa_states.saturating_mul(CELLS_PER_STATE).saturating_add(1 << 20)
-        {
+        if n > self.dfa_states.saturating_add(8) || cells > self.dfa_states.saturating_mul(CELLS_PER_STATE).saturating_add(1 << 20) {
             self.is_full = true;
         }
     }

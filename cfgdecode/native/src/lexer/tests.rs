@@ -52,14 +52,7 @@ struct Repeat<'a> {
 
 impl Repeat<'_> {
     /// Python's MAX_UNTIL and MIN_UNTIL: `count` iterations are done, the last optional one began at `last`.
-    fn until(
-        &self,
-        text: &[char],
-        count: u32,
-        last: Option<usize>,
-        at: usize,
-        then: &mut dyn FnMut(usize) -> bool,
-    ) -> bool {
+    fn until(&self, text: &[char], count: u32, last: Option<usize>, at: usize, then: &mut dyn FnMut(usize) -> bool) -> bool {
         if count < self.min {
             return backtrack(self.node, text, at, &mut |end| self.until(text, count + 1, last, end, then));
         }
@@ -224,8 +217,7 @@ fn behind(negate: bool, node: Node) -> Node {
 }
 
 fn spec(mode: Mode, nodes: &[Node]) -> LexerSpec {
-    let terminals =
-        nodes.iter().enumerate().map(|(i, node)| TerminalSpec { name: format!("T{i}"), node: node.clone() });
+    let terminals = nodes.iter().enumerate().map(|(i, node)| TerminalSpec { name: format!("T{i}"), node: node.clone() });
     let scanner = if mode == Mode::Basic { (0..nodes.len() as u32).collect() } else { vec![] };
     LexerSpec { mode, terminals: terminals.collect(), ignore: vec![], scanner, keywords: vec![] }
 }
@@ -334,14 +326,7 @@ fn escaped_strings() {
 
 #[test]
 fn python_strings() {
-    let quoted = cat(&[
-        lit("\""),
-        ahead(true, lit("\"\"")),
-        lazy(not_in("\n")),
-        behind(true, lit("\\")),
-        lazy(lit("\\\\")),
-        lit("\""),
-    ]);
+    let quoted = cat(&[lit("\""), ahead(true, lit("\"\"")), lazy(not_in("\n")), behind(true, lit("\\")), lazy(lit("\\\\")), lit("\"")]);
     let any = not_in("");
     let long = cat(&[lit("\"\"\""), lazy(any), behind(true, lit("\\")), lazy(lit("\\\\")), lit("\"\"\"")]);
     check_all(&[long.clone(), quoted.clone(), lit("x")], "\"x\\", 7);
@@ -394,20 +379,12 @@ fn empty_iterations_end_a_loop_as_in_python() {
 
 #[test]
 fn one_loop_after_the_other_starts_anew() {
-    let loops = [
-        alt(&[lit("a"), Node::Cat(vec![])]),
-        alt(&[Node::Cat(vec![]), lit("b")]),
-        cat(&[maybe(lit("a")), lazy(lit("b"))]),
-    ];
+    let loops = [alt(&[lit("a"), Node::Cat(vec![])]), alt(&[Node::Cat(vec![]), lit("b")]), cat(&[maybe(lit("a")), lazy(lit("b"))])];
     for first in &loops {
         for second in &loops {
             for (greedy, max) in [(true, None), (false, None), (true, Some(2)), (false, Some(3))] {
                 let both = cat(&[rep(0, max, greedy, first.clone()), rep(0, max, true, second.clone())]);
-                check_all(
-                    &[cat(&[lit("c"), both.clone()]), cat(&[lit("c"), plus(both), lit("c")]), lit("a"), lit("b")],
-                    "abc",
-                    3,
-                );
+                check_all(&[cat(&[lit("c"), both.clone()]), cat(&[lit("c"), plus(both), lit("c")]), lit("a"), lit("b")], "abc", 3);
             }
         }
     }
@@ -417,8 +394,7 @@ fn one_loop_after_the_other_starts_anew() {
 fn prefixes_of_a_lexeme_are_matched_by_themselves() {
     let complete = |nodes: &[Node], text: &str| one(&mut build(&spec(Mode::DynamicComplete, nodes)), text);
     // Where the text goes on the lexeme is "acd"; cut off behind "ac" it is "a".
-    let not_behind_b =
-        cat(&[lit("a"), ahead(false, cat(&[lit("c"), behind(false, lit("ac")), behind(true, lit("bac"))]))]);
+    let not_behind_b = cat(&[lit("a"), ahead(false, cat(&[lit("c"), behind(false, lit("ac")), behind(true, lit("bac"))]))]);
     let nodes = [alt(&[not_behind_b, lit("acd")]), lit("b"), lit("cd")];
     assert_eq!(complete(&nodes, "bacd"), vec![vec![(1, 1), (0, 2), (2, 4)], vec![(1, 1), (0, 4)]]);
     check_all(&nodes, "abcd", 5);
@@ -437,16 +413,8 @@ fn characters_of_several_bytes() {
     check_all(&[plus(wide), lit("é"), set(&[('a', 'ê')]), lit("€")], "aé€😁\u{e000}", 4);
     let mut sets = charset::CharSets::new();
     let all = [(0u32, 0x10_FFFF)];
-    let odd = [
-        (0x61, 0x61),
-        (0x7F, 0x80),
-        (0x7FE, 0x801),
-        (0xFFF, 0x1000),
-        (0x1041, 0x2FFF),
-        (0x3001, 0x3001),
-        (0xFFFF, 0x1_0000),
-        (0x4_0000, 0x4_0FFF),
-    ];
+    let odd =
+        [(0x61, 0x61), (0x7F, 0x80), (0x7FE, 0x801), (0xFFF, 0x1000), (0x1041, 0x2FFF), (0x3001, 0x3001), (0xFFFF, 0x1_0000), (0x4_0000, 0x4_0FFF)];
     for ranges in [&all[..], &odd[..]] {
         let root = sets.root(ranges);
         for c in (0..=0x10_FFFFu32).filter_map(char::from_u32) {
@@ -477,9 +445,7 @@ fn looks_reach_beyond_the_lexeme() {
     check_all(&[cat(&[lit("a"), ahead(true, lit("bc"))]), lit("bc"), lit("b"), lit("c")], "abc", 5);
     check_all(&[cat(&[behind(false, lit("ab")), lit("c")]), lit("a"), lit("b"), lit("c")], "abc", 5);
     // Word boundaries, as the front end writes them.
-    let boundary = || {
-        alt(&[cat(&[behind(false, word()), ahead(true, word())]), cat(&[behind(true, word()), ahead(false, word())])])
-    };
+    let boundary = || alt(&[cat(&[behind(false, word()), ahead(true, word())]), cat(&[behind(true, word()), ahead(false, word())])]);
     check_all(&[cat(&[boundary(), lit("a"), boundary()]), plus(word()), lit(" ")], "ab ", 6);
     check_all(&[cat(&[Node::Start, lit("a")]), cat(&[lit("b"), Node::End]), lit("c"), lit("b")], "abc", 5);
     check_all(&[cat(&[ahead(false, cat(&[star(word()), ahead(true, lit("c"))])), word()]), lit("c")], "abc", 5);
@@ -545,9 +511,7 @@ fn limits_are_named_and_sticky() {
         assert_eq!(config, DEAD);
         assert!(lexer.n_configs() <= 200);
     }
-    let mut lexer =
-        Lexer::new(spec(Mode::Basic, &[lit("a")]), LexerLimits { nfa_states: 5, dfa_states: 0, configs: 0 })
-            .expect("tiny");
+    let mut lexer = Lexer::new(spec(Mode::Basic, &[lit("a")]), LexerLimits { nfa_states: 5, dfa_states: 0, configs: 0 }).expect("tiny");
     let start = lexer.start();
     assert_eq!(lexer.step(start, b'a'), DEAD);
     assert_eq!(lexer.overflowed(), Some("configs"));
@@ -563,16 +527,12 @@ fn what_cannot_be_done_is_refused_by_name() {
     assert_eq!(error(behind(false, Node::End)), refused("end of text in a look-behind"));
     let mut bad = spec(Mode::Basic, &[lit("a")]);
     bad.scanner = vec![7];
-    assert!(matches!(
-        Lexer::new(bad, LexerLimits::default()),
-        Err(LexerError::NoSuchTerminal { id: 7, n_terminals: 1 })
-    ));
+    assert!(matches!(Lexer::new(bad, LexerLimits::default()), Err(LexerError::NoSuchTerminal { id: 7, n_terminals: 1 })));
 }
 
 #[test]
 fn many_literals() {
-    let words: Vec<Node> =
-        (0..5_000u32).map(|i| lit(&format!("\"word{}{i}\"", i.wrapping_mul(2_654_435_761)))).collect();
+    let words: Vec<Node> = (0..5_000u32).map(|i| lit(&format!("\"word{}{i}\"", i.wrapping_mul(2_654_435_761)))).collect();
     for mode in MODES {
         let mut lexer = build(&spec(mode, &words));
         let text = format!("\"word{}{}\"", 4_321u32.wrapping_mul(2_654_435_761), 4_321);

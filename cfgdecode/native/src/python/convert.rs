@@ -12,7 +12,15 @@ const MAX_TOKEN_BYTES: usize = 4096;
 /// Deepest nesting of a pattern.
 const MAX_NODE_DEPTH: usize = 500;
 
-pub(super) fn vocabulary(data: Vec<u8>, offsets: Vec<u32>, mut special: Vec<bool>, eos: Vec<u32>, pad: Option<u32>, mask: Option<u32>, n_logits: u32) -> PyResult<Vocabulary> {
+pub(super) fn vocabulary(
+    data: Vec<u8>,
+    offsets: Vec<u32>,
+    mut special: Vec<bool>,
+    eos: Vec<u32>,
+    pad: Option<u32>,
+    mask: Option<u32>,
+    n_logits: u32,
+) -> PyResult<Vocabulary> {
     let n = special.len();
     if offsets.len() != n + 1 || offsets.windows(2).any(|w| w[0] > w[1]) || offsets.last().is_none_or(|&o| o as usize != data.len()) {
         return Err(errors::vocabulary("the token offsets do not fit the token bytes".into()));
@@ -45,10 +53,8 @@ pub(super) fn lexer_spec(
         "dynamic_complete" => Mode::DynamicComplete,
         other => return Err(errors::grammar(format!("unknown lexer {other:?}; choose basic, dynamic or dynamic_complete"))),
     };
-    let terminals = terminals
-        .iter()
-        .map(|(name, pattern, _)| Ok(TerminalSpec { name: name.clone(), node: node(pattern, 0)? }))
-        .collect::<PyResult<Vec<_>>>()?;
+    let terminals =
+        terminals.iter().map(|(name, pattern, _)| Ok(TerminalSpec { name: name.clone(), node: node(pattern, 0)? })).collect::<PyResult<Vec<_>>>()?;
     Ok(LexerSpec { mode, terminals, ignore, scanner, keywords })
 }
 
@@ -58,9 +64,7 @@ fn node(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Node> {
     }
     let tuple = value.cast::<PyTuple>().map_err(|_| errors::grammar("a pattern node must be a tuple".into()))?;
     let kind: String = tuple.get_item(0)?.extract()?;
-    let nodes = |at: usize| -> PyResult<Vec<Node>> {
-        tuple.get_item(at)?.try_iter()?.map(|item| node(&item?, depth + 1)).collect()
-    };
+    let nodes = |at: usize| -> PyResult<Vec<Node>> { tuple.get_item(at)?.try_iter()?.map(|item| node(&item?, depth + 1)).collect() };
     Ok(match kind.as_str() {
         "lit" => Node::Lit(tuple.get_item(1)?.extract()?),
         "set" => Node::Set(tuple.get_item(1)?.extract()?),

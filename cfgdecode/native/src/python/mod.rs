@@ -31,7 +31,15 @@ impl PyVocabulary {
     #[new]
     #[pyo3(signature = (data, offsets, special, eos, pad, mask, n_logits))]
     #[allow(clippy::too_many_arguments)]
-    fn new(data: Vec<u8>, offsets: Vec<u32>, special: Vec<bool>, eos: Vec<u32>, pad: Option<u32>, mask: Option<u32>, n_logits: u32) -> PyResult<PyVocabulary> {
+    fn new(
+        data: Vec<u8>,
+        offsets: Vec<u32>,
+        special: Vec<bool>,
+        eos: Vec<u32>,
+        pad: Option<u32>,
+        mask: Option<u32>,
+        n_logits: u32,
+    ) -> PyResult<PyVocabulary> {
         let vocabulary = convert::vocabulary(data, offsets, special, eos, pad, mask, n_logits)?;
         Ok(PyVocabulary { inner: Arc::new(vocabulary) })
     }

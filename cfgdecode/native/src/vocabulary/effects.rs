@@ -44,6 +44,9 @@ pub type ClassTable = Arc<[Class]>;
 
 type Pairs = Vec<(TokenId, EffectId)>;
 
+/// A shared list of tokens and the effects it has.
+type OfList = (Arc<[TokenId]>, Arc<[EffectId]>);
+
 #[derive(Debug)]
 pub struct Effects {
     pub lexer: Lexer,
@@ -51,7 +54,7 @@ pub struct Effects {
     effects: Vec<Branches>,
     ids: FxHashMap<Branches, EffectId>,
     of_token: FxHashMap<(ConfigId, TokenId), EffectId>,
-    of_list: FxHashMap<(ConfigId, usize, usize), (Arc<[TokenId]>, Arc<[EffectId]>)>,
+    of_list: FxHashMap<(ConfigId, usize, usize), OfList>,
     /// (configuration behind a byte, trie node of that byte) -> tokens below and their effects.
     below: FxHashMap<(ConfigId, NodeId), Arc<Pairs>>,
     classes: FxHashMap<ConfigId, ClassTable>,

@@ -1,9 +1,9 @@
 //! Tokens as byte strings, and what each does to the lexer.
 
 mod effects;
-mod trie;
 #[cfg(test)]
 mod tests;
+mod trie;
 
 pub use effects::{Branch, Class, ClassTable, EffectId, Effects};
 pub use trie::{NodeId, TokenId, Vocabulary};

@@ -39,7 +39,15 @@ struct Node {
 impl Vocabulary {
     pub const ROOT: NodeId = 0;
 
-    pub fn new(bytes: Vec<u8>, offsets: Vec<u32>, special: Vec<bool>, eos: Vec<TokenId>, pad: Option<TokenId>, mask: Option<TokenId>, n_logits: u32) -> Vocabulary {
+    pub fn new(
+        bytes: Vec<u8>,
+        offsets: Vec<u32>,
+        special: Vec<bool>,
+        eos: Vec<TokenId>,
+        pad: Option<TokenId>,
+        mask: Option<TokenId>,
+        n_logits: u32,
+    ) -> Vocabulary {
         let n = special.len();
         let text = |t: u32| &bytes[offsets[t as usize] as usize..offsets[t as usize + 1] as usize];
         let mut order: Vec<TokenId> = (0..n as u32).filter(|&t| !special[t as usize] && !text(t).is_empty()).collect();
