@@ -18,9 +18,10 @@ use super::representatives::Representatives;
 use super::shortest::Layers;
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Charts, Choice, Context, Step, View};
+use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
 use crate::vocabulary::{Branch, EffectId, TokenId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -378,12 +379,12 @@ impl Session {
     /// The allowed tokens of an open slot, sorted, and whether they are all of them. If not, each has
     /// been shown to be allowed, but some may be missing: the other open cells were given
     /// representatives, or only cells nearby were free to differ from the witness.
-    pub fn allowed(&mut self, i: usize) -> Result<(Vec<TokenId>, bool), &'static str> {
+    pub fn allowed(&mut self, i: usize) -> Result<(Bits, bool), &'static str> {
         if self.is_small() || self.has_intervals() {
             return Ok((self.with(|ctx, session| session.find_allowed(ctx, i, true))?, true));
         }
         match self.verdict() {
-            Answer::Dead => return Ok((Vec::new(), true)),
+            Answer::Dead => return Ok((self.no_tokens(), true)),
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
@@ -472,7 +473,7 @@ impl Session {
         }
     }
 
-    fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize, exact: bool) -> Vec<TokenId> {
+    fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize, exact: bool) -> Bits {
         if !exact {
             self.set_wide(count_singles(&self.slots) <= FEW_SINGLES);
         }
@@ -486,17 +487,19 @@ impl Session {
         allowed
     }
 
-    fn add_witness_token(&self, i: usize, allowed: &mut Vec<TokenId>) {
-        if let Some(&token) = self.witness.as_ref().and_then(|w| w[i].first())
-            && let Err(at) = allowed.binary_search(&token)
-        {
-            allowed.insert(at, token);
+    fn add_witness_token(&self, i: usize, allowed: &mut Bits) {
+        if let Some(&token) = self.witness.as_ref().and_then(|w| w[i].first()) {
+            allowed.insert(token);
         }
     }
 
+    fn no_tokens(&self) -> Bits {
+        Bits::new(self.constraint.vocabulary.n_logits as usize)
+    }
+
     /// The allowed tokens if only cells nearby may differ from the witness.
-    fn allowed_nearby(&mut self, ctx: &mut Context<'_>, i: usize) -> Vec<TokenId> {
-        let Some(mut concrete) = self.concrete.take() else { return Vec::new() };
+    fn allowed_nearby(&mut self, ctx: &mut Context<'_>, i: usize) -> Bits {
+        let Some(mut concrete) = self.concrete.take() else { return self.no_tokens() };
         let window = i.saturating_sub(REACH)..(i + REACH + 1).min(concrete.end);
         let open: Vec<usize> = window.filter(|&j| self.slots[j] == Slot::Open).collect();
         let kept: Vec<Choice> = open.iter().map(|&j| concrete.view.choice(j).clone()).collect();
@@ -514,9 +517,11 @@ impl Session {
 
     /// Tokens whose rest has the same effect behind their first cut are asked together, from the union of
     /// all places where that cut may be.
-    fn allowed_in(&self, ctx: &mut Context<'_>, view: &mut View, i: usize) -> Vec<TokenId> {
+    fn allowed_in(&self, ctx: &mut Context<'_>, view: &mut View, i: usize) -> Bits {
         let row = view.left_row(ctx, i).clone();
-        let mut allowed: Vec<TokenId> = Vec::new();
+        let mut allowed = self.no_tokens();
+        // Token lists are shared between classes: each is added once.
+        let mut added: FxHashSet<*const TokenId> = FxHashSet::default();
         let mut groups: FxHashMap<(EffectId, *const TokenId), Group> = FxHashMap::default();
         for (c, l) in row {
             for class in ctx.class_table(c).iter() {
@@ -525,8 +530,8 @@ impl Session {
                     let (rest, arc) = match branch {
                         Branch::End(end) => {
                             let r = view.right_set(ctx, i + 1, end);
-                            if ctx.charts.fits(&ctx.constraint.cfg, l, r) {
-                                allowed.extend_from_slice(&class.tokens);
+                            if ctx.charts.fits(&ctx.constraint.cfg, l, r) && added.insert(class.tokens.as_ptr()) {
+                                class.tokens.iter().for_each(|&t| _ = allowed.insert(t));
                             }
                             continue;
                         }
@@ -550,27 +555,26 @@ impl Session {
                 break;
             }
             let set = ctx.charts.left.build(&ctx.constraint.cfg, &mut sources);
-            if set != Chart::DEAD && effect_fits(ctx, view, i, rest, set, &mut memo) {
-                allowed.extend_from_slice(&tokens);
+            if set != Chart::DEAD && !added.contains(&tokens.as_ptr()) && effect_fits(ctx, view, i, rest, set, &mut memo) {
+                added.insert(tokens.as_ptr());
+                tokens.iter().for_each(|&t| _ = allowed.insert(t));
             }
         }
         self.add_end_tokens(ctx, view, i, &mut allowed);
-        allowed.sort_unstable();
-        allowed.dedup();
         allowed
     }
 
     /// EOS at slot i, and whatever may stand there behind an EOS further left.
-    fn add_end_tokens(&self, ctx: &mut Context<'_>, view: &mut View, i: usize, allowed: &mut Vec<TokenId>) {
+    fn add_end_tokens(&self, ctx: &mut Context<'_>, view: &mut View, i: usize, allowed: &mut Bits) {
         let vocabulary = ctx.constraint.vocabulary.clone();
         if view.ends_at(i) && view.fits_end(ctx, i) {
-            allowed.extend_from_slice(&vocabulary.eos);
+            vocabulary.eos.iter().for_each(|&t| _ = allowed.insert(t));
         }
         // In the tail: an EOS at j < i whose tail admits slot i.
         if (0..i).any(|j| view.ends_at(j) && view.fits_end(ctx, j)) {
             match self.policy.tail_tokens(&vocabulary) {
-                Some(tokens) => allowed.extend(tokens),
-                None => allowed.extend((0..vocabulary.len() as u32).filter(|&t| vocabulary.mask != Some(t))),
+                Some(tokens) => tokens.into_iter().for_each(|t| _ = allowed.insert(t)),
+                None => (0..vocabulary.len() as u32).filter(|&t| vocabulary.mask != Some(t)).for_each(|t| _ = allowed.insert(t)),
             }
         }
     }

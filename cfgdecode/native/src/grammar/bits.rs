@@ -58,6 +58,11 @@ impl Bits {
         })
     }
 
+    /// The bits as little-endian bytes, 64 to a word.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.words.iter().flat_map(|w| w.to_le_bytes()).collect()
+    }
+
     pub fn memory_bytes(&self) -> usize {
         self.words.len() * 8
     }

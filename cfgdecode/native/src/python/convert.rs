@@ -2,6 +2,7 @@
 
 use super::{POLICIES, errors};
 use crate::canvas::{EosPolicy, Slot};
+use crate::grammar::Bits;
 use crate::lexer::{LexerSpec, Mode, Node, TerminalSpec};
 use crate::vocabulary::Vocabulary;
 use pyo3::prelude::*;
@@ -114,10 +115,8 @@ pub(super) fn code(slot: &Slot) -> i64 {
     }
 }
 
-pub(super) fn bitmask(ids: &[u32], width: u32) -> Vec<u8> {
-    let mut mask = vec![0u8; (width as usize).div_ceil(32) * 4];
-    for &id in ids {
-        mask[(id >> 3) as usize] |= 1 << (id & 7);
-    }
+pub(super) fn bitmask(ids: &Bits, width: u32) -> Vec<u8> {
+    let mut mask = ids.to_bytes();
+    mask.truncate((width as usize).div_ceil(32) * 4);
     mask
 }
