@@ -91,7 +91,7 @@ const FEW_OPEN: usize = 8;
 /// the witness.
 const REACH: usize = 3;
 /// Gaps of one cell up to which they may hold any token when allowed sets are worked out.
-const FEW_SINGLES: usize = 12;
+const FEW_SINGLES: usize = 2;
 
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {

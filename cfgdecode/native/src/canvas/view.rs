@@ -54,6 +54,15 @@ pub struct View {
     right_valid: usize,
 }
 
+/// Sources without repetition; without it they would multiply from cell to cell.
+fn tidy(sources: &mut Sources) {
+    sources.eps.retain(|s| *s != Chart::DEAD);
+    sources.eps.sort_unstable();
+    sources.eps.dedup();
+    sources.arcs.sort_unstable();
+    sources.arcs.dedup();
+}
+
 /// Kinds of places for [`Chart::build_at`]: configurations below, effects above.
 fn kind_of_effect(effect: EffectId) -> u64 {
     1 << 32 | u64::from(effect)
@@ -420,6 +429,7 @@ impl View {
                     extend(&mut sources, skipped);
                 }
             }
+            tidy(&mut sources);
             self.right[j].of_config.insert(c, sources);
         }
     }
@@ -447,8 +457,7 @@ impl View {
                 }
             }
         }
-        sources.arcs.sort_unstable();
-        sources.arcs.dedup();
+        tidy(sources);
         emits.sort_unstable();
         emits.dedup();
         for run in emits.chunk_by(|a, b| a.0 == b.0) {
