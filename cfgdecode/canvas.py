@@ -414,7 +414,8 @@ class Canvas:
 
         Without `scores`: a shortest filling (fewest tokens where cells are intervals). With `scores`
         (log-probabilities float[n_open, V], or sparse `(ids int[n_open, k], logp float[n_open, k])`): a probable
-        filling. `positions`: decide only these cells; the others stay open and are returned as -1.
+        filling, chosen greedily from left to right: valid, not always the most probable one.
+        `positions`: decide only these cells; the others stay open and are returned as -1.
 
         Raises:
             LimitExceeded: a limit was reached before the answer was known.
