@@ -808,7 +808,9 @@ def test_importing_the_package_imports_no_tokenizer_library() -> None:
     heavy = ["tokenizers", "tiktoken", "sentencepiece", "transformers", "mistral_common", "torch"]
     code = f"import sys, cfgdecode.vocabulary; print([m for m in {heavy!r} if m in sys.modules])"
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], env=paths, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=paths, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
