@@ -30,6 +30,7 @@ COLUMNS = (
     "p90",
     "p99",
     "max",
+    "mean",
     "last/first",
     "undecided",
     "dead",
@@ -68,14 +69,14 @@ def statements(n: int) -> str:
     kinds = range(n)
     lines = ["start: statement+", "statement: " + " | ".join(f"s{i}" for i in kinds)]
     lines += [f's{i}: "k{i}" "(" a{i} ")" ";" | "k{i}" "[" statement* "]"\na{i}: NAME | a{i} "," NAME' for i in kinds]
-    return "\n".join([*lines, "NAME: /[a-z]+/", "WS: /[ \\n]+/", "%ignore WS", ""])
+    return "\n".join([*lines, "NAME: /[a-z]+[0-9]*/", "WS: /[ \\n]+/", "%ignore WS", ""])
 
 
-def cases(series: Sequence[str], vocabulary: cd.Vocabulary, most: int, seconds: float) -> Iterator[Case]:
+def cases(series: Sequence[str], vocabulary: cd.Vocabulary, least: int, most: int, seconds: float) -> Iterator[Case]:
     """Name, size, constraint, tokens and the order in which cells are revealed; the others are given."""
     draw = random.Random(0)
     cpp = cd.compile(cd.Grammar.builtin("cpp"), vocabulary, limits=limits_of(seconds))
-    for cells in (n for n in (64, 128, 256, 512, 1024, 2048, 4096) if n <= most):
+    for cells in (n for n in (64, 128, 256, 512, 1024, 2048, 4096) if least <= n <= most):
         ids = cpp_ids(vocabulary, cells)
         blocks = [draw.sample(range(b, min(b + 32, cells)), min(32, cells - b)) for b in range(0, cells, 32)]
         if "blocks" in series:
@@ -101,11 +102,11 @@ def cases(series: Sequence[str], vocabulary: cd.Vocabulary, most: int, seconds: 
 def run(case: Case, seconds: float) -> dict[str, Any]:
     """One row."""
     name, size, constraint, ids, order = case
-    begin, times, limit = time.monotonic(), [], None
+    begin, times = time.monotonic(), list[float]()
     opened = set(order)
     canvas = constraint.canvas(ids, [i in opened for i in range(len(ids))])
     verdict, first = timed(canvas.verdict)
-    verdicts = [verdict]
+    verdicts, limit = [verdict], canvas.limit
 
     def step(position: int) -> cd.Verdict:
         canvas._put(position, ids[position], cd.COMMITTED)
@@ -128,12 +129,13 @@ def run(case: Case, seconds: float) -> dict[str, Any]:
 def main() -> None:
     more: tuple[tuple[str, dict[str, Any]], ...] = (
         ("--series", {"default": "blocks,random,gaps,grammar"}),
+        ("--least", {"type": int, "default": 64, "help": "shortest canvas of blocks and random"}),
         ("--most", {"type": int, "default": 1024, "help": "longest canvas; up to 4096"}),
     )
     given = arguments(__doc__ or "", *more)
     vocabulary = vocabulary_of(given.vocabulary)
     table = Table("growth", COLUMNS, given)
-    for case in cases(given.series.split(","), vocabulary, given.most, given.seconds):
+    for case in cases(given.series.split(","), vocabulary, given.least, given.most, given.seconds):
         table.add(run(case, given.seconds))
 
 

@@ -4,8 +4,9 @@
 
 Replays the traces in blocks of 32 and at random; after every `--every` commits it asks for the sets of up to eight open
 cells. `cold`: the first answer at that canvas; `warm`: the same question again. `held`: the set had the trace's own
-token (it must: the trace is valid). `exact`: `AllowedTokens.is_exact`. `all`: `allowed_all()` on the first block's
-32 open cells, everything else decided. `commit 8`: `commit` of the trace's tokens at eight open cells.
+token (it must: the trace is valid). `exact`: `AllowedTokens.is_exact`. The rest is asked once per trace, with fresh
+tables: `all`: `allowed_all()` on 32 open cells in the middle, the rest given; `commit 8`: `commit` of the tokens of the
+trace at eight of them; `complete 64`: `complete(scores)` of 64 open cells, 64 tokens scored at each, the trace's first.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ COLUMNS = (
     "all warm",
     "all rows",
     "commit 8",
+    "complete 64",
+    "stopped by",
 )
 
 
@@ -72,18 +75,28 @@ def sets_along(
 
 
 def block(constraint: cd.Constraint, ids: list[int]) -> dict[str, Any]:
-    """allowed_all() on one block of 32 open cells in the middle, and a commit of eight of them."""
-    start = max(0, (len(ids) - 32) // 2)
-    canvas = constraint.canvas(ids, [start <= i < start + 32 for i in range(len(ids))])
+    """Joint calls on one block of open cells in the middle of a text that is given."""
+
+    def canvas(cells: int) -> cd.Canvas:
+        start = max(0, (len(ids) - cells) // 2)
+        return constraint.canvas(ids, [start <= i < start + cells for i in range(len(ids))])
+
+    row: dict[str, Any] = {}
     try:
-        canvas.verdict()
-        table, cold = timed(canvas.allowed_all)
-        _, warm = timed(canvas.allowed_all)
-        chosen = canvas.open_positions[::4]
-        _, commit = timed(lambda: canvas.commit([(p, ids[p], 0.0) for p in chosen]))
+        asked, random_64 = canvas(32), canvas(min(64, len(ids)))
+        table, row["all cold"] = timed(asked.allowed_all)
+        _, row["all warm"] = timed(asked.allowed_all)
+        row["all rows"] = len(table.table)
+        chosen = asked.open_positions[::4]
+        _, row["commit 8"] = timed(lambda: asked.commit([(p, ids[p], 0.0) for p in chosen]))
+        cells, draw = random_64.open_positions, np.random.default_rng(0)
+        best = draw.integers(0, constraint.vocabulary.n_logits, (len(cells), 64))
+        best[:, 0] = [ids[p] for p in cells]
+        scores = best, -np.sort(draw.exponential(size=best.shape), axis=1)
+        _, row["complete 64"] = timed(lambda: random_64.complete(scores))
     except (cd.LimitExceeded, cd.DeadCanvasError) as error:
-        return {"all rows": type(error).__name__}
-    return {"all cold": cold, "all warm": warm, "all rows": len(table.table), "commit 8": commit}
+        row["stopped by"] = type(error).__name__
+    return row
 
 
 def main() -> None:
@@ -93,7 +106,7 @@ def main() -> None:
         ("--every", {"type": int, "default": 8}),
     )
     given = arguments(__doc__ or "", *more)
-    vocabulary = vocabulary_of(given.vocabulary)
+    vocabulary, orders = vocabulary_of(given.vocabulary), given.orders.split(",")
     table = Table("masks", COLUMNS, given)
     for document in jsonl("traces.jsonl"):
         if given.only not in document["id"]:
@@ -103,9 +116,11 @@ def main() -> None:
         if len(ids) != len(document["tokens"]):
             raise SystemExit(f"{given.vocabulary} does not cut the traces as they are cut; use qwen")
         ids.append(vocabulary.eos[0])
-        for order in given.orders.split(","):
+        for order in orders:
             row = sets_along(constraint, ids, document["orders"][order], given.every, given.seconds)
-            row |= block(constraint, ids)
+            if order == orders[0]:  # a constraint of its own: its tables are cold
+                fresh = cd.compile(grammar_of(document), vocabulary, limits=limits_of(given.seconds))
+                row |= block(fresh, ids)
             table.add({"trace": document["id"], "order": order, "|V|": vocabulary.n_logits, **row})
 
 
