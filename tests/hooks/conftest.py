@@ -1,11 +1,13 @@
-"""Puts the repository and `tests/` on the path, so that `generation` is found however pytest is started."""
+"""Puts `tests/` on the path, so that `generation` is found however pytest is started.
+
+Not the repository: tests must import the installed package, which has the native module.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-for place in (str(ROOT / "tests"), str(ROOT)):
-    if place not in sys.path:
-        sys.path.insert(0, place)
+TESTS = str(Path(__file__).resolve().parents[1])
+if TESTS not in sys.path:
+    sys.path.insert(0, TESTS)
