@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import cfgdecode
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NEEDS = {
@@ -42,7 +44,12 @@ def test_the_example_runs_and_its_text_is_valid(example):
         text=True,
         timeout=600,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+        env=os.environ
+        | {
+            "PYTHONPATH": str(Path(cfgdecode.__file__).parents[1]),
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+        },
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     last = [line for line in ran.stdout.splitlines() if "constrained" in line or "accepted" in line] or [ran.stdout]

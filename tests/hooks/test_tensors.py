@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cfgdecode
+
 torch = pytest.importorskip("torch")
 
 from cfgdecode.hooks import tensors  # noqa: E402
@@ -132,7 +134,7 @@ print("agree")
 def test_the_triton_kernel_agrees_with_the_dense_path_in_the_interpreter():
     pytest.importorskip("triton")
     here = Path(__file__).resolve()
-    path = os.pathsep.join([str(here.parent), str(here.parents[2])])
+    path = os.pathsep.join([str(here.parent), str(Path(cfgdecode.__file__).parents[1])])
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": path}
     ran = subprocess.run(
         [sys.executable, "-c", _KERNEL], capture_output=True, text=True, env=environment, timeout=300, check=False
