@@ -38,6 +38,7 @@ def test_the_example_runs_and_its_text_is_valid(example):
     for module in NEEDS.get(example.stem, []):
         if not _is_there(module):
             pytest.skip(f"needs {module}")
+    installed = str(Path(cfgdecode.__file__).parents[1])
     ran = subprocess.run(
         [sys.executable, str(example)],
         capture_output=True,
@@ -46,7 +47,7 @@ def test_the_example_runs_and_its_text_is_valid(example):
         check=False,
         env=os.environ
         | {
-            "PYTHONPATH": str(Path(cfgdecode.__file__).parents[1]),
+            "PYTHONPATH": installed,
             "HF_HUB_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
         },

@@ -137,7 +137,13 @@ def test_the_triton_kernel_agrees_with_the_dense_path_in_the_interpreter():
     path = os.pathsep.join([str(here.parent), str(Path(cfgdecode.__file__).parents[1])])
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": path}
     ran = subprocess.run(
-        [sys.executable, "-c", _KERNEL], capture_output=True, text=True, env=environment, timeout=300, check=False
+        [sys.executable, "-c", _KERNEL],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=here.parent,
+        timeout=300,
+        check=False,
     )
     assert ran.stdout.strip() == "agree", ran.stderr[-2000:]
 
