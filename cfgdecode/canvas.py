@@ -512,13 +512,17 @@ class Canvas:
             )
 
 
-def _int_list(values: Any, name: str) -> list[int]:
+def _listed(values: Any, name: str, of: str) -> list[Any]:
     if hasattr(values, "tolist"):
         values = values.tolist()
     try:
-        listed = list(values)
+        return list(values)
     except TypeError:
-        raise CanvasError(f"{name} must be a sequence of ints, not {type(values).__name__}") from None
+        raise CanvasError(f"{name} must be a sequence of {of}, not {type(values).__name__}") from None
+
+
+def _int_list(values: Any, name: str) -> list[int]:
+    listed = _listed(values, name, "ints")
     for i, v in enumerate(listed):
         if isinstance(v, bool) or not isinstance(v, (int, np.integer)):
             raise CanvasError(f"{name}[{i}] is {v!r}; expected an int in a one-dimensional sequence")
@@ -531,12 +535,7 @@ def _open_list(open: Any, ids: list[int], constraint: Constraint) -> list[bool]:
         if mask is None:
             raise CanvasError("the vocabulary has no mask id; say which cells are open with open=[...]")
         return [t == mask for t in ids]
-    if hasattr(open, "tolist"):
-        open = open.tolist()
-    try:
-        listed = list(open)
-    except TypeError:
-        raise CanvasError(f"open must be a sequence of bools, not {type(open).__name__}") from None
+    listed = _listed(open, "open", "bools")
     for i, v in enumerate(listed):
         if not isinstance(v, (bool, np.bool_, int)) or v not in (0, 1):
             raise CanvasError(f"open[{i}] is {v!r}; expected True or False")

@@ -6,8 +6,6 @@ mod representatives;
 mod session;
 mod shortest;
 mod slots;
-#[cfg(test)]
-mod tests;
 mod view;
 
 pub use constraint::{Constraint, ConstraintError, Limits, Tables};

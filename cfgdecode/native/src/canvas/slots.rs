@@ -70,9 +70,6 @@ pub fn text_ends(policy: EosPolicy, vocabulary: &Vocabulary, slots: &[Slot]) -> 
     for i in (0..n).rev() {
         ends[i] = tail && policy.may_end_at(vocabulary, slots[i]);
         tail &= policy.tail_allows(vocabulary, slots[i]);
-        if !tail && i > 0 && !ends[i] && policy == EosPolicy::Never {
-            break;
-        }
     }
     ends
 }

@@ -307,14 +307,6 @@ impl View {
         self.right_valid = self.len() + 1;
     }
 
-    pub fn left_valid(&self) -> usize {
-        self.left_valid
-    }
-
-    pub fn right_valid(&self) -> usize {
-        self.right_valid
-    }
-
     pub fn ends_at(&self, boundary: usize) -> bool {
         self.ends[boundary]
     }
@@ -478,18 +470,6 @@ impl View {
         let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut sources, kind);
         self.right[j].of_effects.insert(effects, set);
         set
-    }
-
-    /// Whether the canvas of this view can be completed, asked at one boundary.
-    pub fn fits_at(&mut self, ctx: &mut Context<'_>, boundary: usize) -> bool {
-        let row = self.left_row(ctx, boundary).clone();
-        let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
-        self.need_right(ctx, boundary, &configs);
-        // A text may also have ended further left; then what lies between is behind its EOS.
-        row.iter().any(|&(c, l)| {
-            let r = self.known_right_set(ctx, boundary, c);
-            ctx.charts.fits(&ctx.constraint.cfg, l, r)
-        })
     }
 
     /// Whether the text may end exactly at this boundary.

@@ -40,10 +40,6 @@ impl Bits {
         self.words.fill(0);
     }
 
-    pub fn intersects(&self, other: &Bits) -> bool {
-        self.words.iter().zip(other.words.iter()).any(|(a, b)| a & b != 0)
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().flat_map(|(w, &word)| {
             let mut rest = word;

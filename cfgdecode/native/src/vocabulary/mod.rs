@@ -1,8 +1,6 @@
 //! Tokens as byte strings, and what each does to the lexer.
 
 mod effects;
-#[cfg(test)]
-mod tests;
 mod trie;
 
 pub use effects::{Branch, Class, ClassTable, EffectId, Effects};

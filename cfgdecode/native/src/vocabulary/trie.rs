@@ -133,10 +133,6 @@ impl Vocabulary {
         self.nodes.len()
     }
 
-    pub fn in_trie_order(&self) -> &[TokenId] {
-        &self.order
-    }
-
     pub fn memory_bytes(&self) -> usize {
         self.bytes.len() + self.offsets.len() * 4 + self.special.len() + self.nodes.len() * 16 + self.order.len() * 4
     }
