@@ -1,5 +1,6 @@
 //! A grammar compiled together with a vocabulary: immutable for users, with lazily filled tables inside.
 
+use super::pool::Pool;
 use super::representatives::Representatives;
 use crate::grammar::{Cfg, CfgError};
 use crate::lexer::{ConfigId, Lexer, LexerError, LexerLimits, LexerSpec, TerminalId};
@@ -35,6 +36,7 @@ pub enum ConstraintError {
 pub struct Tables {
     pub effects: Effects,
     pub representatives: Option<Representatives>,
+    pub(super) pool: Option<Pool>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Constraint {
         let lexer = Lexer::new(spec, LexerLimits::default()).map_err(ConstraintError::Lexer)?;
         let start = lexer.start();
         let effects = Effects::new(lexer, &ignore, n_terminals, limits.table_bytes);
-        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects, representatives: None }) })
+        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects, representatives: None, pool: None }) })
     }
 
     /// The tokens that stand for the vocabulary in searches, worked out at first use.

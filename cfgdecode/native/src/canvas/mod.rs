@@ -2,6 +2,8 @@
 
 mod anything;
 mod constraint;
+mod gap;
+mod pool;
 mod representatives;
 mod session;
 mod shortest;

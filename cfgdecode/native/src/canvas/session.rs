@@ -14,6 +14,7 @@
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
 use super::constraint::Constraint;
+use super::pool::Pool;
 use super::representatives::Representatives;
 use super::shortest::Layers;
 use super::slots::{EosPolicy, Slot, text_ends};
@@ -92,6 +93,8 @@ const FEW_OPEN: usize = 8;
 const REACH: usize = 3;
 /// Gaps of one cell up to which they may hold any token when allowed sets are worked out.
 const FEW_SINGLES: usize = 2;
+/// Cells from which on a gap is filled from the pool.
+const LONG_GAP: usize = 3;
 
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
@@ -163,7 +166,9 @@ impl Session {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
-        for j in i.saturating_sub(1)..(i + 2).min(self.slots.len()) {
+        let near = i.saturating_sub(1)..(i + 2).min(self.slots.len());
+        let near = near.flat_map(|j| if self.slots[j] == Slot::Open { gap_of(&self.slots, j) } else { j..j + 1 });
+        for j in near.collect::<Vec<_>>() {
             self.sketch.set_choice(j, sketch_choice(&self.representatives, &self.slots, j, self.wide));
         }
         self.sketch.set_ends(ends);
@@ -232,9 +237,6 @@ impl Session {
     fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
         if session.repair(ctx) {
             return Some(Answer::Completable);
-        }
-        if session.representatives.all_at_once {
-            return None;
         }
         let mut found = find_witness(ctx, &mut session.sketch);
         if found.is_none() && !session.wide {
@@ -421,9 +423,12 @@ impl Session {
             self.forget();
         }
         let limit = constraint.limits.time_us;
+        let tables = &mut *tables;
+        let pool = tables.pool.get_or_insert_with(|| Pool::new(&constraint, &mut tables.effects));
         let mut ctx = Context {
             constraint: &constraint,
             effects: &mut tables.effects,
+            pool,
             charts: &mut charts,
             deadline: (limit > 0).then(|| began + Duration::from_micros(limit)),
             stopped: None,
@@ -641,7 +646,17 @@ fn read_off(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize) -> Optio
 
 fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut step: Step) -> Option<Vec<TokenId>> {
     let mut tokens = Vec::with_capacity(b - a);
-    for i in (a..b).rev() {
+    let mut at = b;
+    while at > a {
+        let i = at - 1;
+        at = i;
+        if *view.choice(i) == Choice::Pool {
+            let (gap, first) = view.gap_left(ctx, i);
+            let (filling, before) = gap.walk(ctx, (i + 1 - first) as u32, &step)?;
+            tokens.extend(filling);
+            (step, at) = (before, first);
+            continue;
+        }
         let row = view.left_row(ctx, i).clone();
         step = ctx.step_left(&row, view.choice(i), &step)?;
         tokens.extend(step.token);
@@ -669,6 +684,13 @@ fn one_token(choice: &Choice) -> Vec<TokenId> {
     }
 }
 
+/// The run of open slots around slot `i`.
+fn gap_of(slots: &[Slot], i: usize) -> std::ops::Range<usize> {
+    let first = (0..i).rev().take_while(|&j| slots[j] == Slot::Open).last().unwrap_or(i);
+    let end = (i..slots.len()).find(|&j| slots[j] != Slot::Open).unwrap_or(slots.len());
+    first..end
+}
+
 fn count_singles(slots: &[Slot]) -> usize {
     let open = |i: usize| slots.get(i) == Some(&Slot::Open);
     (0..slots.len()).filter(|&i| open(i) && !open(i + 1) && (i == 0 || !open(i - 1))).count()
@@ -682,9 +704,10 @@ fn sketch_choices(representatives: &Representatives, slots: &[Slot], wide: bool)
 /// of one cell all if `wide`.
 fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize, wide: bool) -> Choice {
     let open = |j: Option<usize>| j.is_some_and(|j| slots.get(j) == Some(&Slot::Open));
+    let long = open(Some(i)) && gap_of(slots, i).len() >= LONG_GAP;
     match &slots[i] {
+        Slot::Open if long => Choice::Pool,
         Slot::Open if representatives.all_at_once => Choice::All,
-        Slot::Open if open(i.checked_sub(1)) && open(Some(i + 1)) && !representatives.inner.is_empty() => Choice::Some(representatives.inner.clone()),
         Slot::Open if wide && !open(i.checked_sub(1)) && !open(Some(i + 1)) => Choice::All,
         Slot::Open => Choice::Some(representatives.edge.clone()),
         other => general(other),

@@ -10,8 +10,10 @@
 
 use super::anything;
 use super::constraint::Constraint;
+use super::gap::GapLeft;
+use super::pool::Pool;
 use crate::grammar::Cfg;
-use crate::intersect::{Chart, Meeting, SetId, Sources};
+use crate::intersect::{Chart, Family, Meeting, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, Class, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
@@ -30,6 +32,8 @@ pub enum Choice {
     Optional(Box<Choice>),
     /// Any bytes.
     Anything,
+    /// A cell of a long gap that holds what the pool offers.
+    Pool,
 }
 
 pub type LeftRow = Vec<(ConfigId, SetId)>;
@@ -41,6 +45,8 @@ struct RightRow {
     of_config: FxHashMap<ConfigId, Sources>,
     /// Effects of the slot that begins at this boundary, and unions of several.
     of_effects: FxHashMap<SmallVec<[EffectId; 2]>, SetId>,
+    /// The hub of the pool gap that ends at this boundary, for gaps of so many cells.
+    hub: Option<(u32, Family)>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,7 +54,10 @@ pub struct View {
     choices: Vec<Choice>,
     /// Whether the text may end at each boundary.
     ends: Vec<bool>,
+    /// Rows inside a pool gap are empty until they are asked for.
     left: Vec<LeftRow>,
+    /// By first slot: the pool gap that begins there.
+    gaps: FxHashMap<usize, Arc<GapLeft>>,
     left_valid: usize,
     right: Vec<RightRow>,
     right_valid: usize,
@@ -132,6 +141,7 @@ impl Inner {
 pub struct Context<'a> {
     pub constraint: &'a Constraint,
     pub effects: &'a mut Effects,
+    pub(super) pool: &'a mut Pool,
     pub charts: &'a mut Charts,
     pub deadline: Option<Instant>,
     /// The name of the limit that ended this call; what was computed after it is void.
@@ -163,7 +173,7 @@ impl Context<'_> {
             Choice::Some(tokens) => SmallVec::from_slice(&self.effects.of_tokens(vocabulary, c, tokens)),
             Choice::All => self.effects.classes(vocabulary, c).iter().map(|k| k.effect).collect(),
             Choice::Optional(inner) => self.classes(inner, c),
-            Choice::Anything => SmallVec::new(),
+            Choice::Anything | Choice::Pool => SmallVec::new(),
         }
     }
 
@@ -227,7 +237,7 @@ impl Context<'_> {
         self.build_left_row(ends)
     }
 
-    fn build_left_row(&mut self, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
+    pub(super) fn build_left_row(&mut self, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
         ends.sort_unstable();
         ends.dedup();
         let mut row = LeftRow::new();
@@ -268,6 +278,7 @@ impl View {
             choices,
             ends,
             left: std::iter::once(vec![(start, Chart::ROOT)]).chain((0..n).map(|_| Vec::new())).collect(),
+            gaps: FxHashMap::default(),
             left_valid: 0,
             right: vec![RightRow::default(); n + 1],
             right_valid: n + 1,
@@ -303,6 +314,7 @@ impl View {
 
     /// Forgets all sets (the charts were replaced).
     pub fn forget(&mut self) {
+        self.gaps.clear();
         self.left_valid = 0;
         self.right_valid = self.len() + 1;
     }
@@ -318,10 +330,36 @@ impl View {
             self.left[i + 1] = if ctx.stop() { LeftRow::new() } else { self.advance(ctx, i) };
             self.left_valid += 1;
         }
+        if boundary > 0 && self.choices[boundary - 1] == Choice::Pool && self.left[boundary].is_empty() {
+            let (gap, first) = self.gap_left(ctx, boundary - 1);
+            self.left[boundary] = gap.row(ctx, (boundary - first) as u32);
+        }
         &self.left[boundary]
     }
 
-    fn advance(&self, ctx: &mut Context<'_>, i: usize) -> LeftRow {
+    /// The pool gap of slot `i`, seen from its left end, and its first slot.
+    pub(super) fn gap_left(&mut self, ctx: &mut Context<'_>, i: usize) -> (Arc<GapLeft>, usize) {
+        let first = self.gap_start(i);
+        let n_cells = (self.gap_end(i) - first) as u32;
+        if let Some(known) = self.gaps.get(&first).filter(|g| g.n_cells >= n_cells) {
+            return (known.clone(), first);
+        }
+        let row = self.left_row(ctx, first).clone();
+        let gap = Arc::new(GapLeft::new(ctx, &row, n_cells));
+        self.gaps.insert(first, gap.clone());
+        (gap, first)
+    }
+
+    fn advance(&mut self, ctx: &mut Context<'_>, i: usize) -> LeftRow {
+        if self.choices[i] == Choice::Pool {
+            if i == 0 || self.choices[i - 1] != Choice::Pool {
+                self.gaps.remove(&i);
+            }
+            return LeftRow::new(); // made when asked for
+        }
+        if i > 0 && self.choices[i - 1] == Choice::Pool {
+            self.left_row(ctx, i);
+        }
         let row = &self.left[i];
         if self.choices[i] == Choice::Anything {
             return anything::advance(ctx, row);
@@ -350,7 +388,7 @@ impl View {
             self.right_valid -= 1;
             self.right[self.right_valid] = RightRow::default();
         }
-        let mut missing: Vec<Vec<ConfigId>> = Vec::new();
+        let mut missing: Vec<(usize, Vec<ConfigId>)> = Vec::new();
         let mut wanted: Vec<ConfigId> = configs.to_vec();
         let mut j = boundary;
         loop {
@@ -364,14 +402,14 @@ impl View {
             if j < n {
                 self.reach(ctx, j, &wanted, &mut next);
             }
-            missing.push(std::mem::replace(&mut wanted, next));
+            missing.push((j, std::mem::replace(&mut wanted, next)));
             if j == n {
                 break;
             }
-            j += 1;
+            j = if self.choices[j] == Choice::Pool { self.gap_end(j) } else { j + 1 };
         }
-        for (offset, configs) in missing.into_iter().enumerate().rev() {
-            self.make_right(ctx, boundary + offset, &configs);
+        for (boundary, configs) in missing.into_iter().rev() {
+            self.make_right(ctx, boundary, &configs);
         }
     }
 
@@ -379,6 +417,10 @@ impl View {
     fn reach(&self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
         if self.choices[j] == Choice::Anything {
             out.extend(anything::close_configs(ctx, configs));
+            return;
+        }
+        if self.choices[j] == Choice::Pool {
+            ctx.gap_exits(configs, out);
             return;
         }
         if matches!(self.choices[j], Choice::Optional(_)) {
@@ -404,6 +446,10 @@ impl View {
             self.right[j].of_config.extend(all.into_iter().zip(sources));
             return;
         }
+        if j < self.len() && self.choices[j] == Choice::Pool {
+            self.make_right_in_gap(ctx, j, configs);
+            return;
+        }
         for &c in configs {
             if ctx.stop() {
                 return;
@@ -424,6 +470,34 @@ impl View {
             tidy(&mut sources);
             self.right[j].of_config.insert(c, sources);
         }
+    }
+
+    fn make_right_in_gap(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
+        let b = self.gap_end(j);
+        let r = (b - j) as u32;
+        let hub = match self.right[b].hub {
+            Some((n_cells, hub)) if n_cells >= r => hub,
+            _ => {
+                let n_cells = (b - self.gap_start(j)) as u32;
+                let hub = self.right_hub(ctx, b, n_cells, self.ends[b - 1]);
+                self.right[b].hub = Some((n_cells, hub));
+                hub
+            }
+        };
+        for &c in configs {
+            let mut sources = Sources::default();
+            if self.ends[j] {
+                ctx.end_sources(c, &mut sources);
+            }
+            self.gap_sources(ctx, b, r, c, hub, &mut sources);
+            tidy(&mut sources);
+            self.right[j].of_config.insert(c, sources);
+        }
+    }
+
+    /// What configuration `c` at a boundary is built from, if that is known.
+    pub(super) fn right_sources(&self, boundary: usize, c: ConfigId) -> Option<&Sources> {
+        self.right[boundary].of_config.get(&c)
     }
 
     /// Adds the sources of several effects of slot j. All that may follow one terminal is one point.

@@ -15,9 +15,11 @@
 //! holds only the end marker (⊢ on the left, ⊣ on the right).
 //! Cost of one set: completed (symbol, origin) pairs times the rules they take part in.
 
+use super::family::Families;
 use crate::grammar::{Bits, Cfg, Side, Symbol};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use smallvec::SmallVec;
+use std::cell::{Cell, OnceCell};
 use std::hash::{Hash, Hasher};
 
 pub type SetId = u32;
@@ -38,9 +40,10 @@ pub struct GroupArcs {
 }
 
 #[derive(Debug)]
-enum Predicted {
+pub(super) enum Predicted {
     Few(Box<[Symbol]>),
     Many(Bits),
+    All,
 }
 
 impl Predicted {
@@ -49,34 +52,45 @@ impl Predicted {
         match self {
             Predicted::Few(list) => list.binary_search(&s).is_ok(),
             Predicted::Many(bits) => bits.has(s),
+            Predicted::All => true,
         }
     }
 }
 
 #[derive(Debug)]
-struct Set {
-    /// Sorted by symbol, then origin.
-    items: Box<[(Symbol, SetId)]>,
-    predicted: Predicted,
+pub(super) struct Set {
+    pub(super) items: Items,
+    pub(super) predicted: Predicted,
     /// Sets of one chain contain one another in order of rank.
-    chain: u32,
-    rank: u32,
+    pub(super) chain: u32,
+    pub(super) rank: u32,
+}
+
+/// Sorted by symbol, then origin.
+#[derive(Debug)]
+pub(super) enum Items {
+    Listed(Box<[(Symbol, SetId)]>),
+    /// A layer of a family, listed at first use.
+    Member { family: u32, listed: OnceCell<Box<[(Symbol, SetId)]>> },
 }
 
 #[derive(Debug)]
 pub struct Chart {
-    side: Side,
-    sets: Vec<Set>,
+    pub(super) side: Side,
+    pub(super) sets: Vec<Set>,
+    pub(super) families: Families,
     memo: FxHashMap<Sources, SetId>,
     /// Hash of items -> sets with those items: different sources often come to the same.
     by_items: FxHashMap<u64, SmallVec<[SetId; 1]>>,
     /// The latest set built for a place of the same kind, see [`Chart::build_at`].
     latest: FxHashMap<u64, SetId>,
     /// The largest set of each chain.
-    heads: Vec<SetId>,
+    pub(super) heads: Vec<SetId>,
     /// What the set being built may continue.
     below: Option<SetId>,
     n_items: usize,
+    /// Items listed for members of families.
+    pub(super) n_listed: Cell<usize>,
     /// Items after which sets come out empty and `overflowed` says so.
     pub max_items: usize,
     pub overflowed: bool,
@@ -96,12 +110,14 @@ impl Chart {
         let mut chart = Chart {
             side,
             sets: Vec::new(),
+            families: Families::default(),
             memo: FxHashMap::default(),
             by_items: FxHashMap::default(),
             latest: FxHashMap::default(),
             heads: Vec::new(),
             below: None,
             n_items: 0,
+            n_listed: Cell::new(0),
             max_items: usize::MAX,
             overflowed: false,
             agenda: Vec::new(),
@@ -110,11 +126,7 @@ impl Chart {
         };
         chart.push(cfg, Vec::new(), &[]);
         chart.push(cfg, Vec::new(), &[]);
-        let mut all = Bits::new(cfg.n_symbols as usize);
-        (0..cfg.n_symbols).for_each(|s| {
-            all.insert(s);
-        });
-        chart.sets[Self::NONE as usize].predicted = Predicted::Many(all);
+        chart.sets[Self::NONE as usize].predicted = Predicted::All;
         let marker = if side == Side::Left { cfg.begin } else { cfg.end };
         let tables = cfg.side(side);
         let mut root: Vec<(Symbol, SetId)> = tables.up[marker as usize].iter().filter(|&&y| tables.waits.has(y)).map(|&y| (y, Self::NONE)).collect();
@@ -128,18 +140,21 @@ impl Chart {
     }
 
     pub fn n_items(&self) -> usize {
-        self.n_items
+        self.n_items + self.n_listed.get()
     }
 
     #[inline]
     pub fn items(&self, set: SetId) -> &[(Symbol, SetId)] {
-        &self.sets[set as usize].items
+        match &self.sets[set as usize].items {
+            Items::Listed(items) => items,
+            Items::Member { family, listed } => listed.get_or_init(|| self.list_member(*family, set)),
+        }
     }
 
     /// Origins from which `symbol` waits at `set`.
     #[inline]
     pub fn waiting(&self, set: SetId, symbol: Symbol) -> &[(Symbol, SetId)] {
-        of_symbol(&self.sets[set as usize].items, symbol)
+        of_symbol(self.items(set), symbol)
     }
 
     #[inline]
@@ -161,7 +176,7 @@ impl Chart {
         } else {
             self.heads[chain as usize] = new;
         }
-        self.sets.push(Set { items: items.into_boxed_slice(), predicted, chain, rank });
+        self.sets.push(Set { items: Items::Listed(items.into_boxed_slice()), predicted, chain, rank });
         new
     }
 
@@ -204,7 +219,7 @@ impl Chart {
         if let Some(&known) = self.memo.get(sources) {
             return known;
         }
-        if self.n_items > self.max_items {
+        if self.n_items() > self.max_items {
             self.overflowed = true;
             return Self::DEAD;
         }
@@ -272,14 +287,14 @@ impl Chart {
                     kept.push((y, origin));
                 }
                 for &(waiting, parent) in tables.combine[y as usize].iter() {
-                    for &(_, further) in of_symbol(&from.items, waiting) {
+                    for &(_, further) in self.waiting(origin, waiting) {
                         agenda.push((parent, further));
                     }
                 }
             }
         }
         for &e in &sources.eps {
-            for &(y, origin) in self.sets[e as usize].items.iter() {
+            for &(y, origin) in self.items(e) {
                 let from = &self.sets[origin as usize];
                 if raise(&mut best, (y, from.chain), from.rank) {
                     kept.push((y, origin));
@@ -307,7 +322,7 @@ impl Chart {
         let mut hasher = FxHasher::default();
         items.hash(&mut hasher);
         let hash = hasher.finish();
-        if let Some(known) = self.by_items.get(&hash).into_iter().flatten().find(|&&s| *self.sets[s as usize].items == *items) {
+        if let Some(known) = self.by_items.get(&hash).into_iter().flatten().find(|&&s| *self.items(s) == *items) {
             return *known;
         }
         let new = self.push(cfg, items.to_vec(), contains);
@@ -325,7 +340,7 @@ impl Chart {
 
 /// Notes a symbol with an origin of this rank; answers whether none as high was known.
 #[inline]
-fn raise(best: &mut FxHashMap<(Symbol, u32), u32>, key: (Symbol, u32), rank: u32) -> bool {
+pub(super) fn raise(best: &mut FxHashMap<(Symbol, u32), u32>, key: (Symbol, u32), rank: u32) -> bool {
     match best.entry(key) {
         std::collections::hash_map::Entry::Occupied(mut known) => {
             let higher = rank > *known.get();

@@ -13,9 +13,11 @@
 //! graphs instead of strings; Pasti et al. 2023 (arXiv 2209.06809) for arcs without a label.
 
 mod chart;
+mod family;
 mod meeting;
 #[cfg(test)]
 mod tests;
 
 pub use chart::{Chart, GroupArcs, SetId, Sources};
+pub use family::{Entry, Family};
 pub use meeting::Meeting;

@@ -129,6 +129,39 @@ impl Vocabulary {
         &self.order[n.first as usize..(n.first + n.here) as usize]
     }
 
+    /// The text as the fewest tokens, if that takes no more than `limit`.
+    pub fn spell(&self, text: &[u8], limit: usize) -> Option<Vec<TokenId>> {
+        // Behind each byte: the fewest tokens that end there, the last of them, and where it begins.
+        let mut best: Vec<Option<(usize, TokenId, usize)>> = vec![None; text.len() + 1];
+        for at in 0..text.len() {
+            let so_far = match best[at] {
+                Some((n, ..)) => n,
+                None if at == 0 => 0,
+                None => continue,
+            };
+            let mut node = Self::ROOT;
+            for (i, &byte) in text[at..].iter().enumerate() {
+                let Some((_, child)) = self.children(node).find(|c| c.0 == byte) else { break };
+                node = child;
+                if let Some(&token) = self.tokens_at(node).first() {
+                    let end = &mut best[at + i + 1];
+                    if so_far < limit && end.is_none_or(|(n, ..)| n > so_far + 1) {
+                        *end = Some((so_far + 1, token, at));
+                    }
+                }
+            }
+        }
+        let mut tokens = Vec::new();
+        let mut at = text.len();
+        while at > 0 {
+            let (_, token, from) = best[at]?;
+            tokens.push(token);
+            at = from;
+        }
+        tokens.reverse();
+        Some(tokens)
+    }
+
     pub fn n_nodes(&self) -> usize {
         self.nodes.len()
     }

@@ -1,0 +1,302 @@
+//! The rows inside a gap whose cells hold what the pool offers, and the walk that reads its tokens off.
+//!
+//! Terms. *Pool gap*: a maximal run of slots with [`Choice::Pool`]. Inside it, at a boundary between two tokens, a lexeme
+//! is *pending*: it may end there or go on. The *hub* is the point behind a pending lexeme that ends, where the next token begins
+//! a lexeme of the pool; hub j is member j of a [`Family`]. A row inside a gap has an entry for each part of
+//! the pool, and for each configuration in front of the gap whose lexeme goes on into it.
+//!
+//! Invariants: the walk uses the true effects of tokens and sets on its right, so what it reads off is a filling
+//! if it fits the row in front of the gap.
+//! Cost: a row costs one entry a part; families cost what `Chart::family` says, once for each side of a gap.
+
+use super::pool::Completion;
+use super::view::{Choice, Context, LeftRow, Step, View};
+use crate::intersect::{Chart, Entry, Family, SetId, Sources};
+use crate::grammar::Side;
+use crate::lexer::ConfigId;
+use crate::vocabulary::TokenId;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A pool gap seen from its left end.
+#[derive(Clone, Debug)]
+pub(super) struct GapLeft {
+    pub(super) n_cells: u32,
+    hub: Family,
+    /// Lexemes that are pending in front of the gap.
+    pending: Vec<Pending>,
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    config: ConfigId,
+    set: SetId,
+    /// A token that leaves `config` as it is.
+    loop_token: Option<TokenId>,
+    completions: Arc<[Completion]>,
+}
+
+/// Between two tokens in the walk: `token` comes next, from the hub; it leads to `config`, and `right` is behind it.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    token: TokenId,
+    config: ConfigId,
+    right: SetId,
+}
+
+impl GapLeft {
+    pub(super) fn new(ctx: &mut Context<'_>, row: &[(ConfigId, SetId)], n_cells: u32) -> GapLeft {
+        let mut entries: Vec<(Entry, u32)> = Vec::new();
+        let mut pending = Vec::with_capacity(row.len());
+        for &(config, set) in row {
+            let completions = ctx.completions(config);
+            for c in completions.iter() {
+                entries.push((entry(c.terminal, set), c.cost()));
+            }
+            pending.push(Pending { config, set, loop_token: ctx.loop_token(config), completions });
+        }
+        let (costs, inner) = (ctx.pool.costs.clone(), ctx.pool.inner[Side::Left as usize].clone());
+        let hub = ctx.charts.left.family(&ctx.constraint.cfg, entries, &costs, &inner, n_cells);
+        GapLeft { n_cells, hub, pending }
+    }
+
+    /// The row behind `m` tokens of the gap.
+    pub(super) fn row(&self, ctx: &mut Context<'_>, m: u32) -> LeftRow {
+        let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
+        for part in ctx.pool.parts.iter().take_while(|p| p.cost <= m) {
+            ends.push((part.config, self.hub.member(m - part.cost)));
+        }
+        if ctx.pool.filler.is_some() {
+            ends.push((ctx.pool.begin, self.hub.member(m - 1)));
+        }
+        for p in &self.pending {
+            let loops = p.loop_token.is_some();
+            if loops {
+                ends.push((p.config, p.set));
+            }
+            for (config, cost) in p.completions.iter().flat_map(Completion::inside) {
+                if cost == m || loops && cost < m {
+                    ends.push((config, p.set));
+                }
+            }
+        }
+        ends.retain(|e| e.1 != Chart::DEAD);
+        ctx.build_left_row(ends)
+    }
+
+    /// Tokens for the first `m` cells of the gap such that what follows (`after`) fits; and what then follows the row in
+    /// front of the gap. Segment by segment from the right: filler while there is time, else a whole lexeme.
+    pub(super) fn walk(&self, ctx: &mut Context<'_>, m: u32, after: &Step) -> Option<(Vec<TokenId>, Step)> {
+        let mut tokens: Vec<TokenId> = Vec::new();
+        let (mut next, mut m) = match self.arrive(ctx, m, after, &mut tokens)? {
+            Arrived::Front(step) => return Some((tokens, step)),
+            Arrived::Hub(next, m) => (next, m),
+        };
+        loop {
+            if let Some(step) = self.leave(ctx, m, next, &mut tokens) {
+                return Some((tokens, step));
+            }
+            if m == 0 || ctx.stop() {
+                return None;
+            }
+            (next, m) = self.step(ctx, m, next, &mut tokens)?;
+        }
+    }
+
+    /// From the configuration in which the walk begins back to the hub, or to the front of the gap.
+    fn arrive(&self, ctx: &mut Context<'_>, m: u32, after: &Step, tokens: &mut Vec<TokenId>) -> Option<Arrived> {
+        let (config, right) = (after.config, after.right);
+        for p in &self.pending {
+            if p.config == config && (p.loop_token.is_some() || m == 0) && ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
+                tokens.extend(p.loop_token.into_iter().cycle().take(m as usize));
+                return Some(Arrived::Front(Step { config, right, token: None }));
+            }
+            for c in p.completions.iter() {
+                let Some((_, cost)) = c.inside().find(|i| i.0 == config) else { continue };
+                let Some(spare) = m.checked_sub(cost).filter(|&s| s == 0 || p.loop_token.is_some()) else { continue };
+                let Some(right) = ctx.back(p.config, &c.tokens[..cost as usize], &c.configs, right) else { continue };
+                if ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
+                    tokens.extend(c.tokens[..cost as usize].iter().rev());
+                    tokens.extend(p.loop_token.into_iter().cycle().take(spare as usize));
+                    return Some(Arrived::Front(Step { config: p.config, right, token: None }));
+                }
+            }
+        }
+        if let Some((token, _)) = ctx.pool.filler.filter(|f| f.1 == config)
+            && m > 0
+            && ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - 1), right)
+        {
+            tokens.push(token);
+            return Some(Arrived::Hub(Next { token, config, right }, m - 1));
+        }
+        let part = *ctx.pool.parts.iter().find(|p| p.config == config && p.cost <= m)?;
+        let lexeme = ctx.pool.lexemes[part.lexeme as usize].clone();
+        let (next, _) = self.spell_back(ctx, m, &lexeme, part.cost, right, tokens)?;
+        Some(Arrived::Hub(next, m - part.cost))
+    }
+
+    /// The last `n` tokens of a lexeme up to a configuration with `right` behind it, if that fits the hub in front.
+    fn spell_back(&self, ctx: &mut Context<'_>, m: u32, lexeme: &Completion, n: u32, right: SetId, tokens: &mut Vec<TokenId>) -> Option<(Next, SetId)> {
+        let (config, first) = (lexeme.configs[0], lexeme.tokens[0]);
+        let behind = ctx.back(config, &lexeme.tokens[1..n as usize], &lexeme.configs[1..], right)?;
+        let next = Next { token: first, config, right: behind };
+        let at_hub = ctx.right_before(ctx.pool.begin, next)?;
+        if !ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - n), at_hub) {
+            return None;
+        }
+        tokens.extend(lexeme.tokens[..n as usize].iter().rev());
+        Some((next, at_hub))
+    }
+
+    /// If what is pending in front of the gap can be completed in the `m` tokens that are left: the whole way.
+    fn leave(&self, ctx: &mut Context<'_>, m: u32, next: Next, tokens: &mut Vec<TokenId>) -> Option<Step> {
+        for p in &self.pending {
+            for c in p.completions.iter() {
+                let Some(spare) = m.checked_sub(c.cost()).filter(|&s| s == 0 || p.loop_token.is_some()) else { continue };
+                if spare > 0 && ctx.pool.filler.is_some() {
+                    continue; // filler behind the lexeme takes up the time
+                }
+                let Some(right) = ctx.right_before(c.last(p.config), next) else { continue };
+                let Some(right) = ctx.back(p.config, &c.tokens, &c.configs, right) else { continue };
+                if ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
+                    tokens.extend(c.tokens.iter().rev());
+                    tokens.extend(p.loop_token.into_iter().cycle().take(spare as usize));
+                    return Some(Step { config: p.config, right, token: None });
+                }
+            }
+        }
+        None
+    }
+
+    /// One segment further to the left, m > 0: filler, or a lexeme of the pool.
+    fn step(&self, ctx: &mut Context<'_>, m: u32, next: Next, tokens: &mut Vec<TokenId>) -> Option<(Next, u32)> {
+        if let Some((token, config)) = ctx.pool.filler
+            && let Some(right) = ctx.right_before(config, next)
+            && ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - 1), right)
+        {
+            tokens.push(token);
+            return Some((Next { token, config, right }, m - 1));
+        }
+        for i in 0..ctx.pool.lexemes.len() {
+            if ctx.pool.lexemes[i].cost() > m {
+                break;
+            }
+            let lexeme = ctx.pool.lexemes[i].clone();
+            let Some(right) = ctx.right_before(lexeme.last(ctx.pool.begin), next) else { continue };
+            if let Some((next, _)) = self.spell_back(ctx, m, &lexeme, lexeme.cost(), right, tokens) {
+                return Some((next, m - lexeme.cost()));
+            }
+        }
+        None
+    }
+}
+
+enum Arrived {
+    Front(Step),
+    Hub(Next, u32),
+}
+
+fn entry(terminal: Option<u32>, set: SetId) -> Entry {
+    terminal.map_or(Entry::Set(set), |t| Entry::Arc(t, set))
+}
+
+impl Context<'_> {
+    /// The right set in configuration `c` before these tokens, which lead to `configs` in turn; `right` is behind them.
+    fn back(&mut self, c: ConfigId, tokens: &[TokenId], configs: &[ConfigId], right: SetId) -> Option<SetId> {
+        let mut right = right;
+        for i in (0..tokens.len()).rev() {
+            let from = if i == 0 { c } else { configs[i - 1] };
+            right = self.right_before(from, Next { token: tokens[i], config: configs[i], right })?;
+        }
+        Some(right)
+    }
+
+    /// The right set in configuration `c` before a token.
+    fn right_before(&mut self, c: ConfigId, next: Next) -> Option<SetId> {
+        let effect = self.effects.of_token(&self.constraint.vocabulary, c, next.token);
+        let mut memo = FxHashMap::default();
+        let set = self.right_of_effect_ending(effect, next.config, next.right, &mut memo);
+        (set != Chart::DEAD).then_some(set)
+    }
+
+    fn completions(&mut self, c: ConfigId) -> Arc<[Completion]> {
+        self.pool.completions(&self.constraint.vocabulary, self.effects, c)
+    }
+
+    fn loop_token(&mut self, c: ConfigId) -> Option<TokenId> {
+        self.pool.loop_token(&self.constraint.vocabulary, self.effects, c)
+    }
+
+    /// The configurations at the right end of a pool gap that matter for these inside it.
+    pub(super) fn gap_exits(&mut self, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
+        out.extend(self.pool.parts.iter().map(|p| p.config));
+        out.push(self.pool.begin);
+        for &c in configs {
+            if self.loop_token(c).is_some() {
+                out.push(c);
+            }
+            for completion in self.completions(c).iter() {
+                out.extend(completion.inside().map(|i| i.0));
+            }
+        }
+    }
+}
+
+impl View {
+    /// The first slot of the pool gap that slot `i` belongs to.
+    pub(super) fn gap_start(&self, i: usize) -> usize {
+        (0..i).rev().take_while(|&j| *self.choice(j) == Choice::Pool).last().unwrap_or(i)
+    }
+
+    /// The boundary behind the pool gap that slot `i` belongs to.
+    pub(super) fn gap_end(&self, i: usize) -> usize {
+        (i..self.len()).find(|&j| *self.choice(j) != Choice::Pool).unwrap_or(self.len())
+    }
+
+    /// The hub of a pool gap seen from its right end, boundary `b`; `ends`: the text may end inside.
+    pub(super) fn right_hub(&mut self, ctx: &mut Context<'_>, b: usize, n_cells: u32, ends: bool) -> Family {
+        let mut entries: Vec<(Entry, u32)> = Vec::new();
+        let mut add = |sources: Option<&Sources>, cost: u32| {
+            if let Some(sources) = sources {
+                entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), cost)));
+                entries.extend(sources.arcs.iter().map(|&(t, s)| (Entry::Arc(t, s), cost)));
+            }
+        };
+        for part in &ctx.pool.parts {
+            add(self.right_sources(b, part.config), part.cost);
+        }
+        if ctx.pool.filler.is_some() {
+            add(self.right_sources(b, ctx.pool.begin), 1);
+        }
+        if ends {
+            entries.push((Entry::Set(Chart::ROOT), 1));
+        }
+        let (costs, inner) = (ctx.pool.costs.clone(), ctx.pool.inner[Side::Right as usize].clone());
+        ctx.charts.right.family(&ctx.constraint.cfg, entries, &costs, &inner, n_cells)
+    }
+
+    /// Adds what may follow configuration `c` inside a pool gap with `r` cells left before boundary `b`.
+    pub(super) fn gap_sources(&mut self, ctx: &mut Context<'_>, b: usize, r: u32, c: ConfigId, hub: Family, sources: &mut Sources) {
+        let loops = ctx.loop_token(c).is_some();
+        let mut exits: SmallVec<[ConfigId; 4]> = SmallVec::new();
+        if loops {
+            exits.push(c);
+        }
+        for completion in ctx.completions(c).iter() {
+            if let Some(left) = r.checked_sub(completion.cost()) {
+                match entry(completion.terminal, hub.member(left)) {
+                    Entry::Set(s) => sources.eps.push(s),
+                    Entry::Arc(t, s) => sources.arcs.push((t, s)),
+                }
+            }
+            exits.extend(completion.inside().filter(|i| i.1 == r || loops && i.1 < r).map(|i| i.0));
+        }
+        for exit in exits {
+            if let Some(more) = self.right_sources(b, exit) {
+                sources.eps.extend_from_slice(&more.eps);
+                sources.arcs.extend_from_slice(&more.arcs);
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! What the inside of a gap may hold, in few words: for each terminal one lexeme, spelled in as few tokens as it takes.
+//!
+//! Terms. The *filler* is a token of ignorable text that may stand between any two lexemes and any number of times;
+//! grammars without ignorable text have none. A *spelling* is a byte string cut into tokens. A lexeme of the pool begins with the
+//! filler's first byte (or at once, if there is no filler), so that what stands in front of it has ended. A
+//! *part* is a lexer configuration that a spelling passes at the end of a token, for the fewest tokens. A *completion* of a configuration is
+//! the shortest text that ends its lexeme as a given terminal.
+//!
+//! The pool leaves tokens out, so it shows that a gap can be filled, never that it cannot.
+//!
+//! Cost: one breadth-first search over lexer configurations per constraint (`MAX_SEARCH` of them), a small one for each
+//! configuration asked about; all are remembered.
+
+use super::constraint::Constraint;
+use crate::grammar::{Cfg, Side, Symbol};
+use crate::lexer::{ConfigId, DEAD, TerminalId};
+use crate::vocabulary::{Branch, EffectId, Effects, TokenId, Vocabulary};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// Configurations that the search for lexemes may visit, from the start of a lexeme and from inside one.
+const MAX_SEARCH: usize = 20_000;
+const MAX_COMPLETION: usize = 600;
+/// Tokens that a spelling may have.
+const MAX_TOKENS: usize = 64;
+/// Cost of what cannot be had.
+pub(super) const NEVER: u32 = u32::MAX;
+
+/// A configuration inside a lexeme of the pool, behind `cost` tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) config: ConfigId,
+    pub(super) cost: u32,
+    /// The lexeme, by its place in `Pool::lexemes`.
+    pub(super) lexeme: u32,
+}
+
+/// How a lexeme ends: as `terminal` (none: it is ignored) behind the last of `tokens`.
+#[derive(Clone, Debug)]
+pub(super) struct Completion {
+    pub(super) terminal: Option<TerminalId>,
+    pub(super) tokens: Vec<TokenId>,
+    /// The configuration behind each token. The lexeme has ended before the last one if `spaced`; else it may end there.
+    pub(super) configs: Vec<ConfigId>,
+    pub(super) spaced: bool,
+}
+
+impl Completion {
+    pub(super) fn cost(&self) -> u32 {
+        self.tokens.len() as u32
+    }
+
+    /// The configuration behind the last token.
+    pub(super) fn last(&self, from: ConfigId) -> ConfigId {
+        self.configs.last().copied().unwrap_or(from)
+    }
+
+    /// The configurations inside the lexeme, each with the number of tokens in front of it.
+    pub(super) fn inside(&self) -> impl Iterator<Item = (ConfigId, u32)> + '_ {
+        let n = self.configs.len() - usize::from(self.spaced);
+        self.configs[..n].iter().enumerate().map(|(i, &config)| (config, i as u32 + 1))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// The filler and the configuration behind it.
+    pub(super) filler: Option<(TokenId, ConfigId)>,
+    /// The configuration from which lexemes of the pool are read: that behind the filler, or the start of the text.
+    pub(super) begin: ConfigId,
+    /// By rising cost.
+    pub(super) lexemes: Vec<Completion>,
+    /// Each configuration once, by rising cost.
+    pub(super) parts: Vec<Part>,
+    /// Symbol -> fewest tokens that derive it from whole lexemes.
+    pub(super) costs: Arc<[u32]>,
+    /// Waiting symbols of finite cost, sorted.
+    pub(super) inner: [Arc<[Symbol]>; 2],
+    completions: FxHashMap<ConfigId, Arc<[Completion]>>,
+    /// Configuration -> a token that leaves it as it is.
+    loops: FxHashMap<ConfigId, Option<TokenId>>,
+}
+
+impl Pool {
+    pub(super) fn new(constraint: &Constraint, effects: &mut Effects) -> Pool {
+        let vocabulary = &constraint.vocabulary;
+        let filler = find_filler(vocabulary, effects, constraint.start);
+        let mut pool = Pool {
+            filler,
+            begin: filler.map_or(constraint.start, |f| f.1),
+            lexemes: Vec::new(),
+            parts: Vec::new(),
+            costs: Arc::from([]),
+            inner: [Arc::from([]), Arc::from([])],
+            completions: FxHashMap::default(),
+            loops: FxHashMap::default(),
+        };
+        pool.spell_lexemes(constraint, effects);
+        pool.weigh(&constraint.cfg);
+        pool
+    }
+
+    /// How the lexeme of a configuration may end, by rising cost; nothing is spelled where it may end at once.
+    pub(super) fn completions(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> Arc<[Completion]> {
+        if let Some(known) = self.completions.get(&c) {
+            return known.clone();
+        }
+        let mut found: Vec<Completion> = Vec::new();
+        if effects.lexer.is_fresh(c) {
+            found.push(Completion { terminal: None, tokens: Vec::new(), configs: Vec::new(), spaced: false });
+        } else {
+            for (terminal, text) in endings(effects, self.filler.is_some(), c, MAX_COMPLETION, usize::MAX) {
+                if let Some(completion) = spell_on(vocabulary, effects, c, &text, terminal) {
+                    found.push(completion);
+                }
+            }
+        }
+        found.sort_by_key(Completion::cost);
+        let found: Arc<[Completion]> = found.into();
+        self.completions.insert(c, found.clone());
+        found
+    }
+
+    /// A token that leaves the configuration as it is.
+    pub(super) fn loop_token(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> Option<TokenId> {
+        if let Some(&known) = self.loops.get(&c) {
+            return known;
+        }
+        let found = (0..256).rev().filter_map(|b| vocabulary.byte_tokens[b]).find(|&token| {
+            let effect = effects.of_token(vocabulary, c, token);
+            effects.branches(effect).contains(&Branch::End(c))
+        });
+        self.loops.insert(c, found);
+        found
+    }
+
+    fn spell_lexemes(&mut self, constraint: &Constraint, effects: &mut Effects) {
+        let vocabulary = &constraint.vocabulary;
+        let (fresh, space): (ConfigId, Vec<u8>) = match self.filler {
+            Some((token, behind)) => {
+                let cuts: Vec<_> = effects.lexer.cuts(behind).to_vec();
+                let fresh = cuts.into_iter().find(|(t, _)| effects.is_ignored(*t)).map_or(constraint.start, |cut| cut.1);
+                (fresh, vocabulary.text(token).to_vec())
+            }
+            None => (constraint.start, Vec::new()),
+        };
+        let n_terminals = constraint.cfg.n_terminals as usize;
+        let mut lexemes: Vec<Completion> = Vec::new();
+        for (terminal, text) in endings(effects, self.filler.is_some(), fresh, MAX_SEARCH, n_terminals) {
+            let text = [&space[..], &text[..]].concat();
+            if terminal.is_some() && text.len() > space.len() {
+                lexemes.extend(spell_on(vocabulary, effects, self.begin, &text, terminal));
+            }
+        }
+        lexemes.sort_by_key(|l| (l.cost(), l.terminal));
+        let mut seen: FxHashSet<ConfigId> = std::iter::once(self.begin).collect();
+        for (lexeme, spelled) in (0..).zip(&lexemes) {
+            let inside = spelled.inside().filter(|(config, _)| seen.insert(*config));
+            self.parts.extend(inside.map(|(config, cost)| Part { config, cost, lexeme }));
+        }
+        self.parts.sort_by_key(|p| p.cost);
+        self.lexemes = lexemes;
+    }
+
+    /// The fewest tokens of each symbol, by rising cost (Knuth 1977).
+    fn weigh(&mut self, cfg: &Cfg) {
+        let mut costs = vec![NEVER; cfg.n_symbols as usize];
+        let mut agenda: BinaryHeap<Reverse<(u32, Symbol)>> = self.lexemes.iter().filter_map(|l| Some(Reverse((l.cost(), l.terminal?)))).collect();
+        let tables = cfg.side(Side::Left);
+        while let Some(Reverse((cost, x))) = agenda.pop() {
+            for &y in cfg.up[x as usize].iter() {
+                if costs[y as usize] <= cost {
+                    continue;
+                }
+                costs[y as usize] = cost;
+                for &(waiting, parent) in tables.combine[y as usize].iter() {
+                    let total = cost.saturating_add(costs[waiting as usize]);
+                    if total < costs[parent as usize] {
+                        agenda.push(Reverse((total, parent)));
+                    }
+                }
+                for &(completed, parent) in tables.continue_[y as usize].iter() {
+                    let total = cost.saturating_add(costs[completed as usize]);
+                    if total < costs[parent as usize] {
+                        agenda.push(Reverse((total, parent)));
+                    }
+                }
+            }
+        }
+        let inner = |side: Side| cfg.side(side).waits.iter().filter(|&w| costs[w as usize] != NEVER).collect();
+        self.inner = [inner(Side::Left), inner(Side::Right)];
+        self.costs = costs.into();
+    }
+}
+
+/// A token of ignorable text that may be repeated, and the configuration behind it.
+fn find_filler(vocabulary: &Vocabulary, effects: &mut Effects, start: ConfigId) -> Option<(TokenId, ConfigId)> {
+    [b' ', b'\n', b'\t', b','].into_iter().find_map(|byte| {
+        let token = vocabulary.byte_tokens[byte as usize]?;
+        let ends = ends_of(effects, vocabulary, start, token, None);
+        let behind = ends.iter().map(|end| end.0).find(|&c| may_end_as(effects, c, None))?;
+        let again = ends_of(effects, vocabulary, behind, token, None);
+        again.contains(&(behind, false)).then_some((token, behind))
+    })
+}
+
+/// Where a token may end if it finishes no terminal but ignored ones, and at most once `terminal`; with whether it did.
+fn ends_of(effects: &mut Effects, vocabulary: &Vocabulary, c: ConfigId, token: TokenId, terminal: Option<TerminalId>) -> SmallVec<[(ConfigId, bool); 2]> {
+    let mut ends = SmallVec::new();
+    let mut stack: SmallVec<[(EffectId, bool); 4]> = SmallVec::from_slice(&[(effects.of_token(vocabulary, c, token), false)]);
+    while let Some((effect, done)) = stack.pop() {
+        for &branch in effects.branches(effect) {
+            match branch {
+                Branch::End(d) => ends.push((d, done)),
+                Branch::Skip(rest) => stack.push((rest, done)),
+                Branch::Emit(t, rest) if !done && terminal == Some(t) => stack.push((rest, true)),
+                Branch::Emit(..) => {}
+            }
+        }
+    }
+    ends.sort_unstable();
+    ends
+}
+
+/// A shortest text for each terminal that the lexeme of `c` may end as (or, if `c` is fresh, for each terminal): by
+/// breadth-first search over bytes, until `enough` terminals are found. With `spaced`, what comes next begins with
+/// ignorable text; where that cannot end the lexeme, another such byte is part of the text.
+fn endings(effects: &mut Effects, spaced: bool, c: ConfigId, limit: usize, enough: usize) -> Vec<(Option<TerminalId>, Vec<u8>)> {
+    let bytes = byte_choices(effects);
+    let mut agenda: Vec<(ConfigId, usize, u8)> = vec![(c, usize::MAX, 0)];
+    let mut seen: FxHashSet<ConfigId> = std::iter::once(c).collect();
+    let mut found: Vec<(Option<TerminalId>, Vec<u8>)> = Vec::new();
+    let mut has: FxHashSet<Option<TerminalId>> = FxHashSet::default();
+    let mut at = 0;
+    while at < agenda.len() && agenda.len() < limit && found.len() < enough {
+        let here = agenda[at].0;
+        let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(here));
+        for (t, fresh) in cuts {
+            let terminal = (!effects.is_ignored(t)).then_some(t);
+            if has.contains(&terminal) {
+                continue;
+            }
+            let more: Option<&[u8]> = match spaced {
+                false => Some(b""),
+                true if ends_before(effects, fresh, b' ') && ends_before(effects, fresh, b'\n') => Some(b""),
+                true if ends_before(effects, fresh, b'\n') => Some(b"\n"),
+                true if ends_before(effects, fresh, b' ') => Some(b" "),
+                true => None,
+            };
+            if let Some(more) = more {
+                has.insert(terminal);
+                let mut text = more.to_vec();
+                let mut back = at;
+                while agenda[back].1 != usize::MAX {
+                    text.insert(0, agenda[back].2);
+                    back = agenda[back].1;
+                }
+                found.push((terminal, text));
+            }
+        }
+        for &byte in &bytes {
+            let next = effects.lexer.step(here, byte);
+            if next != DEAD && seen.insert(next) {
+                agenda.push((next, at, byte));
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
+/// Whether the byte begins ignorable text in this fresh configuration.
+fn ends_before(effects: &mut Effects, fresh: ConfigId, byte: u8) -> bool {
+    let next = effects.lexer.step(fresh, byte);
+    if next == DEAD {
+        return false;
+    }
+    let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(next));
+    cuts.iter().any(|(t, _)| effects.is_ignored(*t))
+}
+
+/// One byte for each class of bytes, letters first.
+fn byte_choices(effects: &Effects) -> Vec<u8> {
+    let classes = *effects.lexer.byte_classes();
+    let mut seen = [false; 256];
+    let order = (b'a'..=b'z').chain(b'A'..=b'Z').chain(b'0'..=b'9').chain(b' '..=b'~').chain(0..=255);
+    order.filter(|&b| !std::mem::replace(&mut seen[classes[b as usize] as usize], true)).collect()
+}
+
+/// Spells `text` in the fewest tokens and follows the lexer from `c`, through a lexeme of `terminal` (none: ignored) that
+/// may end behind the last token, or has ended before ignorable text at the end of the last token.
+fn spell_on(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, text: &[u8], terminal: Option<TerminalId>) -> Option<Completion> {
+    let tokens = vocabulary.spell(text, MAX_TOKENS)?;
+    let (last, inner) = match tokens.split_last() {
+        Some(split) => split,
+        None => return may_end_as(effects, c, terminal).then(|| Completion { terminal, tokens, configs: Vec::new(), spaced: false }),
+    };
+    let mut here = c;
+    let mut configs = Vec::with_capacity(tokens.len());
+    for &token in inner {
+        here = ends_of(effects, vocabulary, here, token, None).first()?.0;
+        configs.push(here);
+    }
+    let ends = ends_of(effects, vocabulary, here, *last, terminal);
+    let fits = |effects: &mut Effects, &(end, done): &(ConfigId, bool)| may_end_as(effects, end, if done { None } else { terminal });
+    let &(end, spaced) = ends.iter().find(|end| fits(effects, end))?;
+    configs.push(end);
+    Some(Completion { terminal, tokens, configs, spaced })
+}
+
+fn may_end_as(effects: &mut Effects, c: ConfigId, terminal: Option<TerminalId>) -> bool {
+    let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(c));
+    cuts.iter().any(|(t, _)| terminal.map_or_else(|| effects.is_ignored(*t), |want| want == *t))
+}
