@@ -9,12 +9,12 @@
 //! if it fits the row in front of the gap.
 //! Cost: a row costs one entry a part; families cost what `Chart::family` says, once for each side of a gap.
 
-use super::pool::Completion;
+use super::pool::{Completion, Spelling};
 use super::view::{Choice, Context, LeftRow, Step, View};
 use crate::intersect::{Chart, Entry, Family, SetId, Sources};
 use crate::grammar::Side;
 use crate::lexer::ConfigId;
-use crate::vocabulary::TokenId;
+use crate::vocabulary::{EffectId, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -57,6 +57,8 @@ impl GapLeft {
             pending.push(Pending { config, set, loop_token: ctx.loop_token(config), completions });
         }
         let (costs, inner) = (ctx.pool.costs.clone(), ctx.pool.inner[Side::Left as usize].clone());
+        // The walk takes the first that fits.
+        pending.sort_by_key(|p: &Pending| p.completions.first().map_or(u32::MAX, Completion::cost));
         let hub = ctx.charts.left.family(&ctx.constraint.cfg, entries, &costs, &inner, n_cells);
         GapLeft { n_cells, hub, pending }
     }
@@ -64,8 +66,8 @@ impl GapLeft {
     /// The row behind `m` tokens of the gap.
     pub(super) fn row(&self, ctx: &mut Context<'_>, m: u32) -> LeftRow {
         let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
-        for part in ctx.pool.parts.iter().take_while(|p| p.cost <= m) {
-            ends.push((part.config, self.hub.member(m - part.cost)));
+        for part in ctx.pool.parts.iter().take_while(|p| p.cost() <= m) {
+            ends.push((part.last(ctx.pool.begin), self.hub.member(m - part.cost())));
         }
         if ctx.pool.filler.is_some() {
             ends.push((ctx.pool.begin, self.hub.member(m - 1)));
@@ -75,14 +77,33 @@ impl GapLeft {
             if loops {
                 ends.push((p.config, p.set));
             }
-            for (config, cost) in p.completions.iter().flat_map(Completion::inside) {
-                if cost == m || loops && cost < m {
-                    ends.push((config, p.set));
+            for way in p.completions.iter().flat_map(|c| &c.inside) {
+                if way.cost() == m || loops && way.cost() < m {
+                    ends.push((way.last(p.config), p.set));
                 }
             }
         }
         ends.retain(|e| e.1 != Chart::DEAD);
         ctx.build_left_row(ends)
+    }
+
+    /// What is in front of an edge cell behind `m` tokens of the gap: the effects of its tokens, with the sets before them. Of
+    /// all that may be pending only ignorable text is looked at, and what began in front of the gap.
+    pub(super) fn before_edge(&self, ctx: &mut Context<'_>, m: u32, choice: &Choice) -> Vec<(EffectId, SetId)> {
+        let mut row: LeftRow = vec![(ctx.pool.begin, self.hub.member(m - 1))];
+        row.extend(self.pending.iter().filter(|p| p.loop_token.is_some()).map(|p| (p.config, p.set)));
+        row.retain(|r| r.1 != Chart::DEAD);
+        let mut from: Vec<(EffectId, SetId)> = Vec::new();
+        for (c, set) in row {
+            from.extend(ctx.classes(choice, c).into_iter().map(|e| (e, set)));
+        }
+        let at_hub = self.hub.member(m);
+        if at_hub != Chart::DEAD {
+            from.extend(ctx.spaced_effects().into_iter().map(|e| (e, at_hub)));
+        }
+        from.sort_unstable();
+        from.dedup();
+        from
     }
 
     /// Tokens for the first `m` cells of the gap such that what follows (`after`) fits; and what then follows the row in
@@ -112,12 +133,14 @@ impl GapLeft {
                 tokens.extend(p.loop_token.into_iter().cycle().take(m as usize));
                 return Some(Arrived::Front(Step { config, right, token: None }));
             }
-            for c in p.completions.iter() {
-                let Some((_, cost)) = c.inside().find(|i| i.0 == config) else { continue };
-                let Some(spare) = m.checked_sub(cost).filter(|&s| s == 0 || p.loop_token.is_some()) else { continue };
-                let Some(right) = ctx.back(p.config, &c.tokens[..cost as usize], &c.configs, right) else { continue };
+            for way in p.completions.iter().flat_map(|c| &c.inside) {
+                if way.last(p.config) != config {
+                    continue;
+                }
+                let Some(spare) = m.checked_sub(way.cost()).filter(|&s| s == 0 || p.loop_token.is_some()) else { continue };
+                let Some(right) = ctx.back(p.config, &way.tokens, &way.configs, right) else { continue };
                 if ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
-                    tokens.extend(c.tokens[..cost as usize].iter().rev());
+                    tokens.extend(way.tokens.iter().rev());
                     tokens.extend(p.loop_token.into_iter().cycle().take(spare as usize));
                     return Some(Arrived::Front(Step { config: p.config, right, token: None }));
                 }
@@ -130,23 +153,22 @@ impl GapLeft {
             tokens.push(token);
             return Some(Arrived::Hub(Next { token, config, right }, m - 1));
         }
-        let part = *ctx.pool.parts.iter().find(|p| p.config == config && p.cost <= m)?;
-        let lexeme = ctx.pool.lexemes[part.lexeme as usize].clone();
-        let (next, _) = self.spell_back(ctx, m, &lexeme, part.cost, right, tokens)?;
-        Some(Arrived::Hub(next, m - part.cost))
+        let part = ctx.pool.part_of.get(&config).filter(|p| p.cost() <= m)?.clone();
+        let next = self.spell_back(ctx, m, &part, right, tokens)?;
+        Some(Arrived::Hub(next, m - part.cost()))
     }
 
-    /// The last `n` tokens of a lexeme up to a configuration with `right` behind it, if that fits the hub in front.
-    fn spell_back(&self, ctx: &mut Context<'_>, m: u32, lexeme: &Completion, n: u32, right: SetId, tokens: &mut Vec<TokenId>) -> Option<(Next, SetId)> {
-        let (config, first) = (lexeme.configs[0], lexeme.tokens[0]);
-        let behind = ctx.back(config, &lexeme.tokens[1..n as usize], &lexeme.configs[1..], right)?;
-        let next = Next { token: first, config, right: behind };
+    /// The tokens from the hub to a configuration with `right` behind it, if that fits the hub in front.
+    fn spell_back(&self, ctx: &mut Context<'_>, m: u32, way: &Spelling, right: SetId, tokens: &mut Vec<TokenId>) -> Option<Next> {
+        let (config, token) = (way.configs[0], way.tokens[0]);
+        let right = ctx.back(config, &way.tokens[1..], &way.configs[1..], right)?;
+        let next = Next { token, config, right };
         let at_hub = ctx.right_before(ctx.pool.begin, next)?;
-        if !ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - n), at_hub) {
+        if !ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - way.cost()), at_hub) {
             return None;
         }
-        tokens.extend(lexeme.tokens[..n as usize].iter().rev());
-        Some((next, at_hub))
+        tokens.extend(way.tokens.iter().rev());
+        Some(next)
     }
 
     /// If what is pending in front of the gap can be completed in the `m` tokens that are left: the whole way.
@@ -157,10 +179,10 @@ impl GapLeft {
                 if spare > 0 && ctx.pool.filler.is_some() {
                     continue; // filler behind the lexeme takes up the time
                 }
-                let Some(right) = ctx.right_before(c.last(p.config), next) else { continue };
-                let Some(right) = ctx.back(p.config, &c.tokens, &c.configs, right) else { continue };
+                let Some(right) = ctx.right_before(c.spelling.last(p.config), next) else { continue };
+                let Some(right) = ctx.back(p.config, &c.spelling.tokens, &c.spelling.configs, right) else { continue };
                 if ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
-                    tokens.extend(c.tokens.iter().rev());
+                    tokens.extend(c.spelling.tokens.iter().rev());
                     tokens.extend(p.loop_token.into_iter().cycle().take(spare as usize));
                     return Some(Step { config: p.config, right, token: None });
                 }
@@ -183,8 +205,8 @@ impl GapLeft {
                 break;
             }
             let lexeme = ctx.pool.lexemes[i].clone();
-            let Some(right) = ctx.right_before(lexeme.last(ctx.pool.begin), next) else { continue };
-            if let Some((next, _)) = self.spell_back(ctx, m, &lexeme, lexeme.cost(), right, tokens) {
+            let Some(right) = ctx.right_before(lexeme.spelling.last(ctx.pool.begin), next) else { continue };
+            if let Some(next) = self.spell_back(ctx, m, &lexeme.spelling, right, tokens) {
                 return Some((next, m - lexeme.cost()));
             }
         }
@@ -202,6 +224,12 @@ fn entry(terminal: Option<u32>, set: SetId) -> Entry {
 }
 
 impl Context<'_> {
+    /// The effects behind the filler of edge tokens that begin with filler.
+    fn spaced_effects(&mut self) -> SmallVec<[EffectId; 4]> {
+        let Some(representatives) = self.representatives.clone() else { return SmallVec::new() };
+        self.classes(&Choice::Some(representatives.spaced), self.pool.begin)
+    }
+
     /// The right set in configuration `c` before these tokens, which lead to `configs` in turn; `right` is behind them.
     fn back(&mut self, c: ConfigId, tokens: &[TokenId], configs: &[ConfigId], right: SetId) -> Option<SetId> {
         let mut right = right;
@@ -228,22 +256,30 @@ impl Context<'_> {
         self.pool.loop_token(&self.constraint.vocabulary, self.effects, c)
     }
 
-    /// The configurations at the right end of a pool gap that matter for these inside it.
-    pub(super) fn gap_exits(&mut self, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
-        out.extend(self.pool.parts.iter().map(|p| p.config));
+    /// The configurations at the right end of a pool gap that matter for these inside it; with `few`, those only that
+    /// a lexeme longer than the gap needs.
+    pub(super) fn gap_exits(&mut self, configs: &[ConfigId], few: bool, out: &mut Vec<ConfigId>) {
         out.push(self.pool.begin);
+        if !few {
+            out.extend(self.pool.parts.iter().map(|p| p.last(self.pool.begin)));
+        }
         for &c in configs {
             if self.loop_token(c).is_some() {
                 out.push(c);
             }
-            for completion in self.completions(c).iter() {
-                out.extend(completion.inside().map(|i| i.0));
+            if !few {
+                out.extend(self.completions(c).iter().flat_map(|completion| &completion.inside).map(|way| way.last(c)));
             }
         }
     }
 }
 
 impl View {
+    /// Whether slot `i` is the edge of a gap, one cell of many tokens.
+    pub(super) fn is_edge(&self, i: usize) -> bool {
+        i < self.len() && matches!(self.choice(i), Choice::Some(_))
+    }
+
     /// The first slot of the pool gap that slot `i` belongs to.
     pub(super) fn gap_start(&self, i: usize) -> usize {
         (0..i).rev().take_while(|&j| *self.choice(j) == Choice::Pool).last().unwrap_or(i)
@@ -257,6 +293,14 @@ impl View {
     /// The hub of a pool gap seen from its right end, boundary `b`; `ends`: the text may end inside.
     pub(super) fn right_hub(&mut self, ctx: &mut Context<'_>, b: usize, n_cells: u32, ends: bool) -> Family {
         let mut entries: Vec<(Entry, u32)> = Vec::new();
+        if self.is_edge(b) && ctx.pool.filler.is_some() {
+            // A token that begins with filler ends what is pending by itself.
+            let spaced = ctx.spaced_effects();
+            let mut sources = Sources::default();
+            self.gather_right(ctx, b, &spaced, &mut sources);
+            entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), 0)));
+            entries.extend(sources.arcs.iter().map(|&(t, s)| (Entry::Arc(t, s), 0)));
+        }
         let mut add = |sources: Option<&Sources>, cost: u32| {
             if let Some(sources) = sources {
                 entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), cost)));
@@ -264,7 +308,7 @@ impl View {
             }
         };
         for part in &ctx.pool.parts {
-            add(self.right_sources(b, part.config), part.cost);
+            add(self.right_sources(b, part.last(ctx.pool.begin)), part.cost());
         }
         if ctx.pool.filler.is_some() {
             add(self.right_sources(b, ctx.pool.begin), 1);
@@ -290,7 +334,7 @@ impl View {
                     Entry::Arc(t, s) => sources.arcs.push((t, s)),
                 }
             }
-            exits.extend(completion.inside().filter(|i| i.1 == r || loops && i.1 < r).map(|i| i.0));
+            exits.extend(completion.inside.iter().filter(|way| way.cost() == r || loops && way.cost() < r).map(|way| way.last(c)));
         }
         for exit in exits {
             if let Some(more) = self.right_sources(b, exit) {

@@ -7,6 +7,7 @@ mod pool;
 mod representatives;
 mod session;
 mod shortest;
+mod sketch;
 mod slots;
 mod view;
 

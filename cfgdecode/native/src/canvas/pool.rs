@@ -23,32 +23,20 @@ use std::sync::Arc;
 
 /// Configurations that the search for lexemes may visit, from the start of a lexeme and from inside one.
 const MAX_SEARCH: usize = 20_000;
-const MAX_COMPLETION: usize = 600;
+const MAX_COMPLETION: usize = 4_000;
 /// Tokens that a spelling may have.
 const MAX_TOKENS: usize = 64;
 /// Cost of what cannot be had.
 pub(super) const NEVER: u32 = u32::MAX;
 
-/// A configuration inside a lexeme of the pool, behind `cost` tokens.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) config: ConfigId,
-    pub(super) cost: u32,
-    /// The lexeme, by its place in `Pool::lexemes`.
-    pub(super) lexeme: u32,
-}
-
-/// How a lexeme ends: as `terminal` (none: it is ignored) behind the last of `tokens`.
-#[derive(Clone, Debug)]
-pub(super) struct Completion {
-    pub(super) terminal: Option<TerminalId>,
+/// A byte string cut into tokens, and the configuration behind each of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spelling {
     pub(super) tokens: Vec<TokenId>,
-    /// The configuration behind each token. The lexeme has ended before the last one if `spaced`; else it may end there.
     pub(super) configs: Vec<ConfigId>,
-    pub(super) spaced: bool,
 }
 
-impl Completion {
+impl Spelling {
     pub(super) fn cost(&self) -> u32 {
         self.tokens.len() as u32
     }
@@ -57,11 +45,20 @@ impl Completion {
     pub(super) fn last(&self, from: ConfigId) -> ConfigId {
         self.configs.last().copied().unwrap_or(from)
     }
+}
 
-    /// The configurations inside the lexeme, each with the number of tokens in front of it.
-    pub(super) fn inside(&self) -> impl Iterator<Item = (ConfigId, u32)> + '_ {
-        let n = self.configs.len() - usize::from(self.spaced);
-        self.configs[..n].iter().enumerate().map(|(i, &config)| (config, i as u32 + 1))
+/// How a lexeme ends: as `terminal` (none: it is ignored) behind the spelling.
+#[derive(Clone, Debug)]
+pub(super) struct Completion {
+    pub(super) terminal: Option<TerminalId>,
+    pub(super) spelling: Spelling,
+    /// Ways to the configurations inside the lexeme, the last one included if the lexeme may end there.
+    pub(super) inside: Vec<Spelling>,
+}
+
+impl Completion {
+    pub(super) fn cost(&self) -> u32 {
+        self.spelling.cost()
     }
 }
 
@@ -73,8 +70,10 @@ pub(super) struct Pool {
     pub(super) begin: ConfigId,
     /// By rising cost.
     pub(super) lexemes: Vec<Completion>,
-    /// Each configuration once, by rising cost.
-    pub(super) parts: Vec<Part>,
+    /// Ways to configurations inside lexemes, each configuration once, by rising cost.
+    pub(super) parts: Vec<Arc<Spelling>>,
+    /// Configuration -> its part.
+    pub(super) part_of: FxHashMap<ConfigId, Arc<Spelling>>,
     /// Symbol -> fewest tokens that derive it from whole lexemes.
     pub(super) costs: Arc<[u32]>,
     /// Waiting symbols of finite cost, sorted.
@@ -93,6 +92,7 @@ impl Pool {
             begin: filler.map_or(constraint.start, |f| f.1),
             lexemes: Vec::new(),
             parts: Vec::new(),
+            part_of: FxHashMap::default(),
             costs: Arc::from([]),
             inner: [Arc::from([]), Arc::from([])],
             completions: FxHashMap::default(),
@@ -109,10 +109,12 @@ impl Pool {
             return known.clone();
         }
         let mut found: Vec<Completion> = Vec::new();
-        if effects.lexer.is_fresh(c) {
-            found.push(Completion { terminal: None, tokens: Vec::new(), configs: Vec::new(), spaced: false });
+        let may_end = !effects.lexer.cuts(c).is_empty();
+        let limit = if may_end { MAX_COMPLETION / 64 } else { MAX_COMPLETION };
+        if effects.lexer.is_fresh(c) || self.is_space(vocabulary, effects, c) {
+            found.push(Completion { terminal: None, spelling: Spelling::default(), inside: Vec::new() });
         } else {
-            for (terminal, text) in endings(effects, self.filler.is_some(), c, MAX_COMPLETION, usize::MAX) {
+            for (terminal, text) in endings(effects, self.filler.is_some(), c, limit, usize::MAX) {
                 if let Some(completion) = spell_on(vocabulary, effects, c, &text, terminal) {
                     found.push(completion);
                 }
@@ -122,6 +124,11 @@ impl Pool {
         let found: Arc<[Completion]> = found.into();
         self.completions.insert(c, found.clone());
         found
+    }
+
+    /// Whether filler may follow and nothing but ignorable text is pending.
+    fn is_space(&self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> bool {
+        self.filler.is_some_and(|(token, _)| may_end_as(effects, c, None) && !ends_of(effects, vocabulary, c, token, None).is_empty())
     }
 
     /// A token that leaves the configuration as it is.
@@ -157,11 +164,11 @@ impl Pool {
         }
         lexemes.sort_by_key(|l| (l.cost(), l.terminal));
         let mut seen: FxHashSet<ConfigId> = std::iter::once(self.begin).collect();
-        for (lexeme, spelled) in (0..).zip(&lexemes) {
-            let inside = spelled.inside().filter(|(config, _)| seen.insert(*config));
-            self.parts.extend(inside.map(|(config, cost)| Part { config, cost, lexeme }));
-        }
-        self.parts.sort_by_key(|p| p.cost);
+        let mut parts: Vec<&Spelling> = lexemes.iter().flat_map(|l| &l.inside).collect();
+        parts.sort_by_key(|p| p.cost());
+        parts.retain(|p| seen.insert(p.last(self.begin)));
+        self.parts = parts.into_iter().cloned().map(Arc::new).collect();
+        self.part_of = self.parts.iter().map(|p| (p.last(self.begin), p.clone())).collect();
         self.lexemes = lexemes;
     }
 
@@ -294,21 +301,38 @@ fn byte_choices(effects: &Effects) -> Vec<u8> {
 /// may end behind the last token, or has ended before ignorable text at the end of the last token.
 fn spell_on(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, text: &[u8], terminal: Option<TerminalId>) -> Option<Completion> {
     let tokens = vocabulary.spell(text, MAX_TOKENS)?;
-    let (last, inner) = match tokens.split_last() {
-        Some(split) => split,
-        None => return may_end_as(effects, c, terminal).then(|| Completion { terminal, tokens, configs: Vec::new(), spaced: false }),
+    let Some((last, inner)) = tokens.split_last() else {
+        return may_end_as(effects, c, terminal).then(|| Completion { terminal, spelling: Spelling::default(), inside: Vec::new() });
     };
-    let mut here = c;
-    let mut configs = Vec::with_capacity(tokens.len());
-    for &token in inner {
-        here = ends_of(effects, vocabulary, here, token, None).first()?.0;
-        configs.push(here);
-    }
+    let (here, mut configs) = follow(vocabulary, effects, c, inner)?;
     let ends = ends_of(effects, vocabulary, here, *last, terminal);
     let fits = |effects: &mut Effects, &(end, done): &(ConfigId, bool)| may_end_as(effects, end, if done { None } else { terminal });
     let &(end, spaced) = ends.iter().find(|end| fits(effects, end))?;
     configs.push(end);
-    Some(Completion { terminal, tokens, configs, spaced })
+    let spelling = Spelling { tokens, configs };
+    let mut inside: Vec<Spelling> = Vec::new();
+    let n_inside = (text.len() - 1).min(MAX_TOKENS);
+    for n in 1..=n_inside {
+        let Some(tokens) = vocabulary.spell(&text[..n], MAX_TOKENS) else { continue };
+        if let Some((_, configs)) = follow(vocabulary, effects, c, &tokens) {
+            inside.push(Spelling { tokens, configs });
+        }
+    }
+    if !spaced {
+        inside.push(spelling.clone());
+    }
+    Some(Completion { terminal, spelling, inside })
+}
+
+/// The configurations behind each of these tokens if no terminal ends in them, and the last one.
+fn follow(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, tokens: &[TokenId]) -> Option<(ConfigId, Vec<ConfigId>)> {
+    let mut here = c;
+    let mut configs = Vec::with_capacity(tokens.len() + 1);
+    for &token in tokens {
+        here = ends_of(effects, vocabulary, here, token, None).first()?.0;
+        configs.push(here);
+    }
+    Some((here, configs))
 }
 
 fn may_end_as(effects: &mut Effects, c: ConfigId, terminal: Option<TerminalId>) -> bool {

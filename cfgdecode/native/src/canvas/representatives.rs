@@ -3,8 +3,7 @@
 //! A canvas that can be completed with these tokens can be completed; the converse need not hold, so
 //! they decide only "yes". `edge` tokens serve cells next to decided text: one token for each terminal,
 //! with and without ignorable text in front, all single ASCII bytes, and the most frequent tokens of
-//! several lexemes. `inner` tokens serve cells deep inside a gap: each begins with ignorable text and
-//! holds one lexeme, so that whatever ends before such a cell has ended for good.
+//! several lexemes. Cells deep inside a gap are served by the pool (`pool.rs`).
 //!
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
@@ -20,7 +19,8 @@ const N_COMPOUND: usize = 96;
 #[derive(Clone, Debug)]
 pub struct Representatives {
     pub edge: Arc<[TokenId]>,
-    pub inner: Arc<[TokenId]>,
+    /// Those that begin with ignorable text.
+    pub spaced: Arc<[TokenId]>,
     /// All tokens are to be tried at once: there are few classes.
     pub all_at_once: bool,
 }
@@ -33,9 +33,6 @@ impl Representatives {
         let vocabulary = &constraint.vocabulary;
         let start = effects.classes(vocabulary, constraint.start);
         let all_at_once = vocabulary.len() <= 4096 || start.len() <= FEW_CLASSES;
-        if all_at_once {
-            return Representatives { edge: Arc::from([]), inner: Arc::from([]), all_at_once };
-        }
         let mut best: FxHashMap<(u32, bool, bool), TokenId> = FxHashMap::default();
         let mut compound: Vec<(TokenId, EffectId)> = Vec::new();
         for class in start.iter() {
@@ -55,21 +52,14 @@ impl Representatives {
         }
         compound.sort_unstable();
         let mut edge: Vec<TokenId> = (0..128).filter_map(|b| vocabulary.byte_tokens[b]).collect();
-        let mut inner: Vec<TokenId> = Vec::new();
         let mut keyed: Vec<_> = best.into_iter().collect();
         keyed.sort_unstable();
-        for ((_, spaced, ignored), token) in keyed {
-            edge.push(token);
-            if spaced || ignored {
-                inner.push(token);
-            }
-        }
+        edge.extend(keyed.into_iter().map(|k| k.1));
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
-        for list in [&mut edge, &mut inner] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        Representatives { edge: edge.into(), inner: inner.into(), all_at_once }
+        edge.sort_unstable();
+        edge.dedup();
+        let spaced: Vec<TokenId> = edge.iter().copied().filter(|&t| matches!(vocabulary.text(t).first(), Some(b' ' | b'\n'))).collect();
+        Representatives { edge: edge.into(), spaced: spaced.into(), all_at_once }
     }
 }
 

@@ -17,6 +17,7 @@ use super::constraint::Constraint;
 use super::pool::Pool;
 use super::representatives::Representatives;
 use super::shortest::Layers;
+use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Charts, Choice, Context, Step, View};
 use crate::grammar::Bits;
@@ -24,6 +25,7 @@ use crate::intersect::{Chart, SetId, Sources};
 use crate::vocabulary::{Branch, EffectId, TokenId};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,11 +56,9 @@ pub struct Session {
     slots: Vec<Slot>,
     policy: EosPolicy,
     exact: View,
-    sketch: View,
+    sketches: Vec<View>,
     concrete: Option<Concrete>,
     representatives: Representatives,
-    /// In the sketch, gaps of one cell may hold any token.
-    wide: bool,
     /// Shared with forks, which may empty them.
     charts: Arc<Mutex<Charts>>,
     generation: u64,
@@ -82,37 +82,30 @@ struct Concrete {
 /// Tokens that are asked together, and what reaches their first cut.
 type Group = (Arc<[TokenId]>, Sources);
 
-/// Slots on either side of a change that a repair may rewrite, tried in turn, and whether gaps of one
-/// cell may then hold any token.
-const WINDOWS: [(usize, bool); 7] = [(0, false), (3, false), (3, true), (10, false), (10, true), (40, false), (40, true)];
+/// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
+const WINDOWS: [(usize, Detail); 6] =
+    [(0, Detail::Coarse), (1, Detail::Coarse), (1, Detail::Edges), (1, Detail::Fine), (3, Detail::Edges), (4, Detail::Fine)];
 /// Tokens up to which the exact view is always asked first, and open cells where there are few classes.
 const SMALL_VOCABULARY: usize = 4096;
 const FEW_OPEN: usize = 8;
 /// Slots on either side of a cell that are open to all tokens when its allowed set is worked out from
 /// the witness.
 const REACH: usize = 3;
-/// Gaps of one cell up to which they may hold any token when allowed sets are worked out.
-const FEW_SINGLES: usize = 2;
-/// Cells from which on a gap is filled from the pool.
-const LONG_GAP: usize = 3;
-
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(new_charts(&constraint)));
         let representatives = constraint.representatives();
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
         let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
-        let wide = count_singles(&slots) <= FEW_SINGLES;
-        let sketch = View::new(constraint.start, sketch_choices(&representatives, &slots, wide), ends);
+        let sketches = new_sketches(&constraint, &representatives, &slots, &ends);
         Session {
             constraint,
             slots,
             policy,
             exact,
-            sketch,
+            sketches,
             concrete: None,
             representatives,
-            wide,
             charts,
             generation: 0,
             witness: None,
@@ -127,10 +120,9 @@ impl Session {
             slots: self.slots.clone(),
             policy: self.policy,
             exact: self.exact.clone(),
-            sketch: self.sketch.clone(),
+            sketches: self.sketches.clone(),
             concrete: self.concrete.clone(),
             representatives: self.representatives.clone(),
-            wide: self.wide,
             charts: self.charts.clone(),
             generation: self.generation,
             witness: self.witness.clone(),
@@ -166,12 +158,12 @@ impl Session {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
-        let near = i.saturating_sub(1)..(i + 2).min(self.slots.len());
-        let near = near.flat_map(|j| if self.slots[j] == Slot::Open { gap_of(&self.slots, j) } else { j..j + 1 });
-        for j in near.collect::<Vec<_>>() {
-            self.sketch.set_choice(j, sketch_choice(&self.representatives, &self.slots, j, self.wide));
+        let near = self.near(i);
+        for (view, detail) in self.sketches.iter_mut().zip(DETAILS) {
+            let choices = sketch::choices(&self.representatives, &self.slots, near.clone(), detail);
+            near.clone().zip(choices).for_each(|(j, choice)| view.set_choice(j, choice));
+            view.set_ends(ends.clone());
         }
-        self.sketch.set_ends(ends);
         if let Some(concrete) = self.concrete.as_mut().filter(|_| !agrees) {
             concrete.changed.push(i);
         }
@@ -185,11 +177,19 @@ impl Session {
         };
     }
 
+    /// The slots whose place in a gap may change with slot i: itself and the gaps beside it.
+    fn near(&self, i: usize) -> Range<usize> {
+        let is_open = |j: usize| self.slots.get(j) == Some(&Slot::Open);
+        let first = if i > 0 && is_open(i - 1) { gap_of(&self.slots, i - 1).start } else { i };
+        let end = if is_open(i + 1) { gap_of(&self.slots, i + 1).end } else { i + 1 };
+        first..end
+    }
+
     /// Replaces all slots (insertions and deletions); the charts keep what still applies.
     pub fn replace(&mut self, slots: Vec<Slot>) {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
         self.exact = View::new(self.constraint.start, slots.iter().map(general).collect(), ends.clone());
-        self.sketch = View::new(self.constraint.start, sketch_choices(&self.representatives, &slots, self.wide), ends);
+        self.sketches = new_sketches(&self.constraint, &self.representatives, &slots, &ends);
         self.concrete = None;
         self.slots = slots;
         self.witness = None;
@@ -238,25 +238,18 @@ impl Session {
         if session.repair(ctx) {
             return Some(Answer::Completable);
         }
-        let mut found = find_witness(ctx, &mut session.sketch);
-        if found.is_none() && !session.wide {
-            session.set_wide(true);
-            found = find_witness(ctx, &mut session.sketch);
-        }
-        if let Some((end, witness)) = found {
-            let witness = session.with_tail(end, witness)?;
-            session.keep(end, witness);
-            return Some(Answer::Completable);
+        for k in 0..session.sketches.len() {
+            if let Some((end, witness)) = find_witness(ctx, &mut session.sketches[k]) {
+                let witness = session.with_tail(end, witness)?;
+                session.keep(end, witness);
+                return Some(Answer::Completable);
+            }
+            if ctx.stop() {
+                return None;
+            }
         }
         let mut relaxed = session.relaxed();
         find_end(ctx, &mut relaxed).is_none().then_some(Answer::Dead)
-    }
-
-    fn set_wide(&mut self, wide: bool) {
-        self.wide = wide;
-        for (i, choice) in sketch_choices(&self.representatives, &self.slots, wide).into_iter().enumerate() {
-            self.sketch.set_choice(i, choice);
-        }
     }
 
     /// The canvas with every gap of any length: what is dead here is dead.
@@ -324,23 +317,18 @@ impl Session {
         let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
         let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
         concrete.view.set_ends(only(end, n));
-        let mut opened = usize::MAX;
-        for (radius, wide) in WINDOWS {
-            let (a, b) = (lo.saturating_sub(radius), (hi + radius).min(end));
+        for (n_gaps, detail) in WINDOWS {
+            let (a, b) = self.window(lo, hi, n_gaps, end);
             if a > b {
                 return None;
             }
-            let mut open: Vec<usize> = (a..b).filter(|&i| self.slots[i] == Slot::Open).collect();
-            if radius == 0 && end <= concrete.end {
-                open.clear();
-            }
-            let choices: Vec<Choice> = open.iter().map(|&i| sketch_choice(&self.representatives, &self.slots, i, wide)).collect();
-            if open.len() == opened && !choices.contains(&Choice::All) {
-                continue;
-            }
-            opened = open.len();
-            for (&i, choice) in open.iter().zip(choices) {
-                concrete.view.set_choice(i, choice);
+            if n_gaps > 0 || end > concrete.end {
+                let choices = sketch::choices(&self.representatives, &self.slots, a..b, detail);
+                for (i, choice) in (a..b).zip(choices) {
+                    if self.slots[i] == Slot::Open {
+                        concrete.view.set_choice(i, choice);
+                    }
+                }
             }
             if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
                 for (i, token) in (a..b).zip(tokens) {
@@ -355,6 +343,16 @@ impl Session {
             }
         }
         None
+    }
+
+    /// From `lo..hi` on, the next `n_gaps` gaps on either side, before `end`.
+    fn window(&self, lo: usize, hi: usize, n_gaps: usize, end: usize) -> (usize, usize) {
+        let (mut a, mut b) = (lo, hi.min(end));
+        for _ in 0..n_gaps {
+            a = (0..a).rev().find(|&i| self.slots[i] == Slot::Open).map_or(a, |i| gap_of(&self.slots, i).start);
+            b = (b..end).find(|&i| self.slots[i] == Slot::Open).map_or(b, |i| gap_of(&self.slots, i).end.min(end));
+        }
+        (a, b)
     }
 
     fn has_intervals(&self) -> bool {
@@ -401,7 +399,7 @@ impl Session {
     /// All rows are void: the charts they point into were emptied.
     fn forget(&mut self) {
         self.exact.forget();
-        self.sketch.forget();
+        self.sketches.iter_mut().for_each(View::forget);
         if let Some(concrete) = &mut self.concrete {
             concrete.view.forget();
         }
@@ -429,6 +427,7 @@ impl Session {
             constraint: &constraint,
             effects: &mut tables.effects,
             pool,
+            representatives: tables.representatives.clone(),
             charts: &mut charts,
             deadline: (limit > 0).then(|| began + Duration::from_micros(limit)),
             stopped: None,
@@ -479,13 +478,10 @@ impl Session {
     }
 
     fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize, exact: bool) -> Bits {
-        if !exact {
-            self.set_wide(count_singles(&self.slots) <= FEW_SINGLES);
-        }
         let nothing = View::new(self.constraint.start, Vec::new(), vec![false]);
-        let mut view = std::mem::replace(if exact { &mut self.exact } else { &mut self.sketch }, nothing);
+        let mut view = std::mem::replace(if exact { &mut self.exact } else { &mut self.sketches[1] }, nothing);
         let mut allowed = self.allowed_in(ctx, &mut view, i);
-        *(if exact { &mut self.exact } else { &mut self.sketch }) = view;
+        *(if exact { &mut self.exact } else { &mut self.sketches[1] }) = view;
         if !exact {
             self.add_witness_token(i, &mut allowed);
         }
@@ -509,7 +505,7 @@ impl Session {
         let open: Vec<usize> = window.filter(|&j| self.slots[j] == Slot::Open).collect();
         let kept: Vec<Choice> = open.iter().map(|&j| concrete.view.choice(j).clone()).collect();
         for &j in &open {
-            concrete.view.set_choice(j, sketch_choice(&self.representatives, &self.slots, j, true));
+            concrete.view.set_choice(j, sketch::choices(&self.representatives, &self.slots, j..j + 1, Detail::Edges).remove(0));
         }
         let mut allowed = self.allowed_in(ctx, &mut concrete.view, i);
         for (j, choice) in open.into_iter().zip(kept) {
@@ -684,34 +680,9 @@ fn one_token(choice: &Choice) -> Vec<TokenId> {
     }
 }
 
-/// The run of open slots around slot `i`.
-fn gap_of(slots: &[Slot], i: usize) -> std::ops::Range<usize> {
-    let first = (0..i).rev().take_while(|&j| slots[j] == Slot::Open).last().unwrap_or(i);
-    let end = (i..slots.len()).find(|&j| slots[j] != Slot::Open).unwrap_or(slots.len());
-    first..end
-}
-
-fn count_singles(slots: &[Slot]) -> usize {
-    let open = |i: usize| slots.get(i) == Some(&Slot::Open);
-    (0..slots.len()).filter(|&i| open(i) && !open(i + 1) && (i == 0 || !open(i - 1))).count()
-}
-
-fn sketch_choices(representatives: &Representatives, slots: &[Slot], wide: bool) -> Vec<Choice> {
-    (0..slots.len()).map(|i| sketch_choice(representatives, slots, i, wide)).collect()
-}
-
-/// Representatives for an open slot: deep inside a gap those that stand alone, in a gap
-/// of one cell all if `wide`.
-fn sketch_choice(representatives: &Representatives, slots: &[Slot], i: usize, wide: bool) -> Choice {
-    let open = |j: Option<usize>| j.is_some_and(|j| slots.get(j) == Some(&Slot::Open));
-    let long = open(Some(i)) && gap_of(slots, i).len() >= LONG_GAP;
-    match &slots[i] {
-        Slot::Open if long => Choice::Pool,
-        Slot::Open if representatives.all_at_once => Choice::All,
-        Slot::Open if wide && !open(i.checked_sub(1)) && !open(Some(i + 1)) => Choice::All,
-        Slot::Open => Choice::Some(representatives.edge.clone()),
-        other => general(other),
-    }
+fn new_sketches(constraint: &Constraint, representatives: &Representatives, slots: &[Slot], ends: &[bool]) -> Vec<View> {
+    let view = |detail| View::new(constraint.start, sketch::choices(representatives, slots, 0..slots.len(), detail), ends.to_vec());
+    DETAILS.into_iter().map(view).collect()
 }
 
 fn new_charts(constraint: &Constraint) -> Charts {
@@ -725,13 +696,4 @@ fn new_charts(constraint: &Constraint) -> Charts {
 fn empty(charts: &mut Charts, constraint: &Constraint) {
     let generation = charts.generation + 1;
     *charts = Charts { generation, ..new_charts(constraint) };
-}
-
-fn general(slot: &Slot) -> Choice {
-    match slot {
-        Slot::Token(t) => Choice::One(*t),
-        Slot::Open => Choice::All,
-        Slot::Optional => Choice::Optional(Box::new(Choice::All)),
-        Slot::Anything => Choice::Anything,
-    }
 }

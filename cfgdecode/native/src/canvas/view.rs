@@ -12,6 +12,7 @@ use super::anything;
 use super::constraint::Constraint;
 use super::gap::GapLeft;
 use super::pool::Pool;
+use super::representatives::Representatives;
 use crate::grammar::Cfg;
 use crate::intersect::{Chart, Family, Meeting, SetId, Sources};
 use crate::lexer::ConfigId;
@@ -142,6 +143,7 @@ pub struct Context<'a> {
     pub constraint: &'a Constraint,
     pub effects: &'a mut Effects,
     pub(super) pool: &'a mut Pool,
+    pub(super) representatives: Option<Representatives>,
     pub charts: &'a mut Charts,
     pub deadline: Option<Instant>,
     /// The name of the limit that ended this call; what was computed after it is void.
@@ -358,6 +360,11 @@ impl View {
             return LeftRow::new(); // made when asked for
         }
         if i > 0 && self.choices[i - 1] == Choice::Pool {
+            if self.is_edge(i) && ctx.pool.filler.is_some() {
+                let (gap, first) = self.gap_left(ctx, i - 1);
+                let from = gap.before_edge(ctx, (i - first) as u32, &self.choices[i]);
+                return ctx.advance_effects(&from, &[]);
+            }
             self.left_row(ctx, i);
         }
         let row = &self.left[i];
@@ -420,7 +427,8 @@ impl View {
             return;
         }
         if self.choices[j] == Choice::Pool {
-            ctx.gap_exits(configs, out);
+            let few = ctx.pool.filler.is_some() && self.is_edge(self.gap_end(j));
+            ctx.gap_exits(configs, few, out);
             return;
         }
         if matches!(self.choices[j], Choice::Optional(_)) {
@@ -501,7 +509,7 @@ impl View {
     }
 
     /// Adds the sources of several effects of slot j. All that may follow one terminal is one point.
-    fn gather_right(&mut self, ctx: &mut Context<'_>, j: usize, effects: &[EffectId], sources: &mut Sources) {
+    pub(super) fn gather_right(&mut self, ctx: &mut Context<'_>, j: usize, effects: &[EffectId], sources: &mut Sources) {
         let mut emits: Vec<(u32, EffectId)> = Vec::new();
         let mut stack: SmallVec<[EffectId; 16]> = SmallVec::from_slice(effects);
         while let Some(effect) = stack.pop() {

@@ -1,0 +1,77 @@
+//! Sketches: what open slots may hold where a filling is looked for, from few tokens to more.
+//!
+//! A canvas that can be completed as a sketch says can be completed; the converse need not hold. `Coarse` costs
+//! the same whatever the length of its gaps; the finer ones also find fillings of gaps in which every token must
+//! do the work of several.
+
+use super::representatives::Representatives;
+use super::slots::Slot;
+use super::view::Choice;
+use std::ops::Range;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Detail {
+    /// Gaps from the pool, short ones from edge tokens.
+    Coarse,
+    /// Edge tokens at both ends of a gap, all tokens in gaps of one cell.
+    Edges,
+    /// Edge tokens throughout gaps of a few cells.
+    Fine,
+}
+
+pub(super) const DETAILS: [Detail; 3] = [Detail::Coarse, Detail::Edges, Detail::Fine];
+
+/// Cells from which on a gap has room for the pool.
+const LONG: usize = 3;
+/// Cells up to which a fine sketch has edge tokens throughout.
+const SHORT: usize = 6;
+
+/// The run of open slots around open slot `i`.
+pub(super) fn gap_of(slots: &[Slot], i: usize) -> Range<usize> {
+    let first = (0..i).rev().take_while(|&j| slots[j] == Slot::Open).last().unwrap_or(i);
+    let end = (i..slots.len()).find(|&j| slots[j] != Slot::Open).unwrap_or(slots.len());
+    first..end
+}
+
+/// What slots `range` may hold; where it begins or ends inside a gap, what the whole gap's slots may hold.
+pub(super) fn choices(representatives: &Representatives, slots: &[Slot], range: Range<usize>, detail: Detail) -> Vec<Choice> {
+    let mut all = Vec::with_capacity(range.len());
+    let mut i = range.start;
+    while i < range.end {
+        if slots[i] != Slot::Open {
+            all.push(general(&slots[i]));
+            i += 1;
+            continue;
+        }
+        let gap = gap_of(slots, i);
+        while i < gap.end.min(range.end) {
+            all.push(open_choice(representatives, gap.len(), i - gap.start, detail));
+            i += 1;
+        }
+    }
+    all
+}
+
+fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, detail: Detail) -> Choice {
+    let edge = || Choice::Some(representatives.edge.clone());
+    let is_end = at == 0 || at + 1 == n_cells;
+    match detail {
+        Detail::Coarse if n_cells >= LONG => Choice::Pool,
+        Detail::Coarse => edge(),
+        _ if n_cells == 1 => Choice::All,
+        _ if n_cells == 2 && representatives.all_at_once => Choice::All,
+        _ if is_end || n_cells <= LONG => edge(),
+        Detail::Fine if n_cells <= SHORT => edge(),
+        _ => Choice::Pool,
+    }
+}
+
+/// What a slot may hold if nothing is left out.
+pub(super) fn general(slot: &Slot) -> Choice {
+    match slot {
+        Slot::Token(t) => Choice::One(*t),
+        Slot::Open => Choice::All,
+        Slot::Optional => Choice::Optional(Box::new(Choice::All)),
+        Slot::Anything => Choice::Anything,
+    }
+}
