@@ -15,11 +15,15 @@ use std::sync::Arc;
 
 /// Tokens of several lexemes that are kept.
 const N_COMPOUND: usize = 96;
+/// The same for gaps of one cell.
+const N_COMPOUND_WIDE: usize = 800;
 
 #[derive(Clone, Debug)]
 pub struct Representatives {
     pub edge: Arc<[TokenId]>,
-    /// Those that begin with ignorable text.
+    /// The same with more tokens of several lexemes.
+    pub wide: Arc<[TokenId]>,
+    /// Those of `edge` that begin with ignorable text.
     pub spaced: Arc<[TokenId]>,
     /// All tokens are to be tried at once: there are few classes.
     pub all_at_once: bool,
@@ -55,11 +59,15 @@ impl Representatives {
         let mut keyed: Vec<_> = best.into_iter().collect();
         keyed.sort_unstable();
         edge.extend(keyed.into_iter().map(|k| k.1));
-        edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
-        edge.sort_unstable();
-        edge.dedup();
+        let mut with = |n: usize| {
+            edge.extend(compound.iter().take(n).map(|c| c.0));
+            edge.sort_unstable();
+            edge.dedup();
+            edge.clone()
+        };
+        let (edge, wide) = (with(N_COMPOUND), with(N_COMPOUND_WIDE));
         let spaced: Vec<TokenId> = edge.iter().copied().filter(|&t| matches!(vocabulary.text(t).first(), Some(b' ' | b'\n'))).collect();
-        Representatives { edge: edge.into(), spaced: spaced.into(), all_at_once }
+        Representatives { edge: edge.into(), wide: wide.into(), spaced: spaced.into(), all_at_once }
     }
 }
 

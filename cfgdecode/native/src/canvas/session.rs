@@ -75,6 +75,7 @@ pub(super) type Witness = Vec<Vec<TokenId>>;
 #[derive(Clone, Debug)]
 struct Concrete {
     view: View,
+    tokens: Vec<TokenId>,
     end: usize,
     changed: Vec<usize>,
 }
@@ -83,8 +84,19 @@ struct Concrete {
 type Group = (Arc<[TokenId]>, Sources);
 
 /// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
-const WINDOWS: [(usize, Detail); 6] =
-    [(0, Detail::Coarse), (1, Detail::Coarse), (1, Detail::Edges), (1, Detail::Fine), (3, Detail::Edges), (4, Detail::Fine)];
+const WINDOWS: [(usize, Detail); 11] = [
+    (0, Detail::Coarse),
+    (1, Detail::Coarse),
+    (2, Detail::Coarse),
+    (1, Detail::Edges),
+    (4, Detail::Coarse),
+    (2, Detail::Edges),
+    (8, Detail::Coarse),
+    (2, Detail::Fine),
+    (4, Detail::Edges),
+    (16, Detail::Coarse),
+    (8, Detail::Edges),
+];
 /// Tokens up to which the exact view is always asked first, and open cells where there are few classes.
 const SMALL_VOCABULARY: usize = 4096;
 const FEW_OPEN: usize = 8;
@@ -239,7 +251,10 @@ impl Session {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
-            if let Some((end, witness)) = find_witness(ctx, &mut session.sketches[k]) {
+            let tt = Instant::now();
+            let found = find_witness(ctx, &mut session.sketches[k]);
+            if std::env::var("DBG").is_ok() { eprintln!("  sketch {k} {} {:?} items {}", found.is_some(), tt.elapsed(), ctx.charts.n_items()); }
+            if let Some((end, witness)) = found {
                 let witness = session.with_tail(end, witness)?;
                 session.keep(end, witness);
                 return Some(Answer::Completable);
@@ -249,7 +264,10 @@ impl Session {
             }
         }
         let mut relaxed = session.relaxed();
-        find_end(ctx, &mut relaxed).is_none().then_some(Answer::Dead)
+        let tt = Instant::now();
+        let found = find_end(ctx, &mut relaxed);
+        if std::env::var("DBG").is_ok() { eprintln!("  relaxed {} {:?} items {}", found.is_some(), tt.elapsed(), ctx.charts.n_items()); }
+        found.is_none().then_some(Answer::Dead)
     }
 
     /// The canvas with every gap of any length: what is dead here is dead.
@@ -263,19 +281,21 @@ impl Session {
 
     fn keep(&mut self, end: usize, witness: Witness) {
         if self.constraint.vocabulary.len() > SMALL_VOCABULARY {
-            let choices: Vec<Choice> = witness.iter().map(|t| Choice::One(t[0])).collect();
+            let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
+            let choices: Vec<Choice> = tokens.iter().map(|&t| Choice::One(t)).collect();
             match &mut self.concrete {
                 Some(concrete) => {
                     for (i, choice) in choices.into_iter().enumerate() {
                         concrete.view.set_choice(i, choice);
                     }
                     concrete.view.set_ends(only(end, self.slots.len()));
+                    concrete.tokens = tokens;
                     concrete.end = end;
                     concrete.changed.clear();
                 }
                 None => {
                     let view = View::new(self.constraint.start, choices, only(end, self.slots.len()));
-                    self.concrete = Some(Concrete { view, end, changed: Vec::new() });
+                    self.concrete = Some(Concrete { view, tokens, end, changed: Vec::new() });
                 }
             }
         }
@@ -317,11 +337,16 @@ impl Session {
         let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
         let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
         concrete.view.set_ends(only(end, n));
+        let mut opened = 0..0;
         for (n_gaps, detail) in WINDOWS {
             let (a, b) = self.window(lo, hi, n_gaps, end);
             if a > b {
                 return None;
             }
+            for i in opened.filter(|&i| self.slots[i] == Slot::Open) {
+                concrete.view.set_choice(i, Choice::One(concrete.tokens[i]));
+            }
+            opened = a..b;
             if n_gaps > 0 || end > concrete.end {
                 let choices = sketch::choices(&self.representatives, &self.slots, a..b, detail);
                 for (i, choice) in (a..b).zip(choices) {
@@ -330,7 +355,10 @@ impl Session {
                     }
                 }
             }
-            if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
+            let tt = Instant::now();
+            let found = read_off(ctx, &mut concrete.view, a, b);
+            if std::env::var("DBG").is_ok() { eprintln!("  window {n_gaps} {detail:?} {a}..{b} {} {:?} items {}", found.is_some(), tt.elapsed(), ctx.charts.n_items()); }
+            if let Some(tokens) = found {
                 for (i, token) in (a..b).zip(tokens) {
                     concrete.view.set_choice(i, Choice::One(token));
                 }

@@ -13,9 +13,9 @@ use std::ops::Range;
 pub(super) enum Detail {
     /// Gaps from the pool, short ones from edge tokens.
     Coarse,
-    /// Edge tokens at both ends of a gap, all tokens in gaps of one cell.
+    /// Edge tokens at both ends of a gap, more of them in gaps of one cell.
     Edges,
-    /// Edge tokens throughout gaps of a few cells.
+    /// Edge tokens throughout gaps of a few cells, all tokens in gaps of one cell.
     Fine,
 }
 
@@ -58,6 +58,7 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
     match detail {
         Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Coarse => edge(),
+        Detail::Edges if n_cells == 1 && !representatives.all_at_once => Choice::Some(representatives.wide.clone()),
         _ if n_cells == 1 => Choice::All,
         _ if n_cells == 2 && representatives.all_at_once => Choice::All,
         _ if is_end || n_cells <= LONG => edge(),
