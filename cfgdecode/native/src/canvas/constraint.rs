@@ -37,6 +37,8 @@ pub struct Tables {
     pub effects: Effects,
     pub representatives: Option<Representatives>,
     pub(super) pool: Option<Pool>,
+    /// None: not made yet; Some(None): cannot be made.
+    pub(super) loose: Option<Option<Pool>>,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Constraint {
         let lexer = Lexer::new(spec, LexerLimits::default()).map_err(ConstraintError::Lexer)?;
         let start = lexer.start();
         let effects = Effects::new(lexer, &ignore, n_terminals, limits.table_bytes);
-        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects, representatives: None, pool: None }) })
+        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects, representatives: None, pool: None, loose: None }) })
     }
 
     /// The tokens that stand for the vocabulary in searches, worked out at first use.

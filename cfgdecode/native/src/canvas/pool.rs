@@ -24,6 +24,8 @@ use std::sync::Arc;
 /// Configurations that the search for lexemes may visit, from the start of a lexeme and from inside one.
 const MAX_SEARCH: usize = 20_000;
 const MAX_COMPLETION: usize = 4_000;
+/// Configurations of a lexer up to which there is a loose pool.
+const MAX_LOOSE: usize = 6_000;
 /// Tokens that a spelling may have.
 const MAX_TOKENS: usize = 64;
 /// Cost of what cannot be had.
@@ -78,6 +80,10 @@ pub(super) struct Pool {
     pub(super) costs: Arc<[u32]>,
     /// Waiting symbols of finite cost, sorted.
     pub(super) inner: [Arc<[Symbol]>; 2],
+    /// The tokens of all lexemes and of their ends, sorted.
+    pub(super) tokens: Vec<TokenId>,
+    /// Everything may stand inside, for nothing.
+    is_loose: bool,
     completions: FxHashMap<ConfigId, Arc<[Completion]>>,
     /// Configuration -> a token that leaves it as it is.
     loops: FxHashMap<ConfigId, Option<TokenId>>,
@@ -95,6 +101,8 @@ impl Pool {
             part_of: FxHashMap::default(),
             costs: Arc::from([]),
             inner: [Arc::from([]), Arc::from([])],
+            tokens: Vec::new(),
+            is_loose: false,
             completions: FxHashMap::default(),
             loops: FxHashMap::default(),
         };
@@ -103,10 +111,85 @@ impl Pool {
         pool
     }
 
+    /// The pool of a gap that may hold any text whatever its length: with it a canvas can only be shown to be dead. None if there
+    /// are too many configurations.
+    pub(super) fn loose(constraint: &Constraint, effects: &mut Effects) -> Option<Pool> {
+        let bytes = byte_choices(effects);
+        let mut all: Vec<ConfigId> = vec![constraint.start];
+        let mut seen: FxHashSet<ConfigId> = all.iter().copied().collect();
+        let mut terminals: FxHashSet<TerminalId> = FxHashSet::default();
+        let mut at = 0;
+        while at < all.len() {
+            let here = all[at];
+            at += 1;
+            let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(here));
+            let steps = bytes.iter().map(|&b| effects.lexer.step(here, b));
+            let mut next: Vec<ConfigId> = steps.collect();
+            for (t, fresh) in cuts {
+                next.push(fresh);
+                if !effects.is_ignored(t) {
+                    terminals.insert(t);
+                }
+            }
+            all.extend(next.into_iter().filter(|&c| c != DEAD && seen.insert(c)));
+            if all.len() > MAX_LOOSE || effects.lexer.overflowed().is_some() {
+                return None;
+            }
+        }
+        let mut terminals: Vec<TerminalId> = terminals.into_iter().collect();
+        terminals.sort_unstable();
+        let free = |config: ConfigId| Arc::new(Spelling { tokens: Vec::new(), configs: vec![config] });
+        let mut pool = Pool {
+            filler: None,
+            begin: constraint.start,
+            lexemes: terminals.iter().map(|&t| Completion { terminal: Some(t), spelling: Spelling::default(), inside: Vec::new() }).collect(),
+            parts: all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect(),
+            part_of: FxHashMap::default(),
+            costs: Arc::from([]),
+            inner: [Arc::from([]), Arc::from([])],
+            tokens: Vec::new(),
+            is_loose: true,
+            completions: FxHashMap::default(),
+            loops: FxHashMap::default(),
+        };
+        pool.weigh(&constraint.cfg);
+        Some(pool)
+    }
+
+    /// Every way in which the lexeme of a configuration may go on.
+    fn loose_completions(&self, effects: &mut Effects, c: ConfigId) -> Vec<Completion> {
+        let bytes = byte_choices(effects);
+        let mut all: Vec<ConfigId> = vec![c];
+        let mut seen: FxHashSet<ConfigId> = all.iter().copied().collect();
+        let mut terminals: FxHashSet<Option<TerminalId>> = FxHashSet::default();
+        let mut at = 0;
+        while at < all.len() {
+            let here = all[at];
+            at += 1;
+            for &(t, _) in effects.lexer.cuts(here).to_vec().iter() {
+                terminals.insert((!effects.is_ignored(t)).then_some(t));
+            }
+            all.extend(bytes.iter().map(|&b| effects.lexer.step(here, b)).filter(|&d| d != DEAD && seen.insert(d)));
+        }
+        let mut terminals: Vec<Option<TerminalId>> = terminals.into_iter().collect();
+        terminals.sort_unstable();
+        let mut found: Vec<Completion> =
+            terminals.into_iter().map(|terminal| Completion { terminal, spelling: Spelling::default(), inside: Vec::new() }).collect();
+        if let Some(first) = found.first_mut() {
+            first.inside = all.into_iter().skip(1).map(|c| Spelling { tokens: Vec::new(), configs: vec![c] }).collect();
+        }
+        found
+    }
+
     /// How the lexeme of a configuration may end, by rising cost; nothing is spelled where it may end at once.
     pub(super) fn completions(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> Arc<[Completion]> {
         if let Some(known) = self.completions.get(&c) {
             return known.clone();
+        }
+        if self.is_loose && !effects.lexer.is_fresh(c) {
+            let found: Arc<[Completion]> = self.loose_completions(effects, c).into();
+            self.completions.insert(c, found.clone());
+            return found;
         }
         let mut found: Vec<Completion> = Vec::new();
         let may_end = !effects.lexer.cuts(c).is_empty();
@@ -133,6 +216,9 @@ impl Pool {
 
     /// A token that leaves the configuration as it is.
     pub(super) fn loop_token(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> Option<TokenId> {
+        if self.is_loose {
+            return Some(0);
+        }
         if let Some(&known) = self.loops.get(&c) {
             return known;
         }
@@ -159,10 +245,16 @@ impl Pool {
         for (terminal, text) in endings(effects, self.filler.is_some(), fresh, MAX_SEARCH, n_terminals) {
             let text = [&space[..], &text[..]].concat();
             if terminal.is_some() && text.len() > space.len() {
+                for n in 1..text.len().min(MAX_TOKENS) {
+                    self.tokens.extend(vocabulary.spell(&text[n..], MAX_TOKENS).into_iter().flatten());
+                }
                 lexemes.extend(spell_on(vocabulary, effects, self.begin, &text, terminal));
             }
         }
         lexemes.sort_by_key(|l| (l.cost(), l.terminal));
+        self.tokens.extend(lexemes.iter().flat_map(|l| &l.inside).chain(lexemes.iter().map(|l| &l.spelling)).flat_map(|s| s.tokens.iter().copied()));
+        self.tokens.sort_unstable();
+        self.tokens.dedup();
         let mut seen: FxHashSet<ConfigId> = std::iter::once(self.begin).collect();
         let mut parts: Vec<&Spelling> = lexemes.iter().flat_map(|l| &l.inside).collect();
         parts.sort_by_key(|p| p.cost());

@@ -8,6 +8,7 @@
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
 use super::constraint::Constraint;
+use super::pool::Pool;
 use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// Tokens of several lexemes that are kept.
 const N_COMPOUND: usize = 96;
+/// Tokens of spelled lexemes that are kept.
+const N_SPELLING: usize = 400;
 /// The same for gaps of one cell.
 const N_COMPOUND_WIDE: usize = 800;
 
@@ -59,6 +62,11 @@ impl Representatives {
         let mut keyed: Vec<_> = best.into_iter().collect();
         keyed.sort_unstable();
         edge.extend(keyed.into_iter().map(|k| k.1));
+        if all_at_once {
+            // Few terminals, and long ones: the tokens that they are spelled with.
+            let pool = Pool::new(constraint, effects);
+            edge.extend(pool.tokens.iter().take(N_SPELLING));
+        }
         let mut with = |n: usize| {
             edge.extend(compound.iter().take(n).map(|c| c.0));
             edge.sort_unstable();

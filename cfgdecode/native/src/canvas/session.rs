@@ -57,6 +57,8 @@ pub struct Session {
     policy: EosPolicy,
     exact: View,
     sketches: Vec<View>,
+    /// Gaps of any length, to show that the canvas is dead.
+    relaxed: View,
     concrete: Option<Concrete>,
     representatives: Representatives,
     /// Shared with forks, which may empty them.
@@ -110,12 +112,14 @@ impl Session {
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
         let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
         let sketches = new_sketches(&constraint, &representatives, &slots, &ends);
+        let relaxed = View::new(constraint.start, slots.iter().map(sketch::loose).collect(), ends.clone());
         Session {
             constraint,
             slots,
             policy,
             exact,
             sketches,
+            relaxed,
             concrete: None,
             representatives,
             charts,
@@ -133,6 +137,7 @@ impl Session {
             policy: self.policy,
             exact: self.exact.clone(),
             sketches: self.sketches.clone(),
+            relaxed: self.relaxed.clone(),
             concrete: self.concrete.clone(),
             representatives: self.representatives.clone(),
             charts: self.charts.clone(),
@@ -170,6 +175,8 @@ impl Session {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
+        self.relaxed.set_choice(i, sketch::loose(&slot));
+        self.relaxed.set_ends(ends.clone());
         let near = self.near(i);
         for (view, detail) in self.sketches.iter_mut().zip(DETAILS) {
             let choices = sketch::choices(&self.representatives, &self.slots, near.clone(), detail);
@@ -202,6 +209,7 @@ impl Session {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
         self.exact = View::new(self.constraint.start, slots.iter().map(general).collect(), ends.clone());
         self.sketches = new_sketches(&self.constraint, &self.representatives, &slots, &ends);
+        self.relaxed = View::new(self.constraint.start, slots.iter().map(sketch::loose).collect(), ends.clone());
         self.concrete = None;
         self.slots = slots;
         self.witness = None;
@@ -242,7 +250,7 @@ impl Session {
     /// So few tokens or open cells that the exact view costs little.
     fn is_small(&self) -> bool {
         let open = self.slots.iter().filter(|s| **s == Slot::Open).count();
-        open <= 1 || self.constraint.vocabulary.len() <= SMALL_VOCABULARY || self.representatives.all_at_once && open <= FEW_OPEN
+        open <= 1 || self.constraint.vocabulary.len() <= SMALL_VOCABULARY && open <= FEW_OPEN
     }
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
@@ -263,20 +271,19 @@ impl Session {
                 return None;
             }
         }
-        let mut relaxed = session.relaxed();
         let tt = Instant::now();
-        let found = find_end(ctx, &mut relaxed);
-        if std::env::var("DBG").is_ok() { eprintln!("  relaxed {} {:?} items {}", found.is_some(), tt.elapsed(), ctx.charts.n_items()); }
-        found.is_none().then_some(Answer::Dead)
+        let dead = session.is_surely_dead(ctx);
+        if std::env::var("DBG").is_ok() { eprintln!("  relaxed {} {:?} items {}", !dead, tt.elapsed(), ctx.charts.n_items()); }
+        dead.then_some(Answer::Dead)
     }
 
-    /// The canvas with every gap of any length: what is dead here is dead.
-    fn relaxed(&self) -> View {
-        let mut slots = self.slots.clone();
-        slots.iter_mut().filter(|s| **s == Slot::Open).for_each(|s| *s = Slot::Anything);
-        slots.dedup_by(|a, b| *a == Slot::Anything && *b == Slot::Anything);
-        let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
-        View::new(self.constraint.start, slots.iter().map(general).collect(), ends)
+    /// The canvas has no filling even if every gap may have any length.
+    fn is_surely_dead(&mut self, ctx: &mut Context<'_>) -> bool {
+        let Some(loose) = ctx.loose.take() else { return false };
+        let pool = std::mem::replace(&mut ctx.pool, loose);
+        let found = find_end(ctx, &mut self.relaxed);
+        ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
+        found.is_none() && !ctx.stop()
     }
 
     fn keep(&mut self, end: usize, witness: Witness) {
@@ -428,6 +435,7 @@ impl Session {
     fn forget(&mut self) {
         self.exact.forget();
         self.sketches.iter_mut().for_each(View::forget);
+        self.relaxed.forget();
         if let Some(concrete) = &mut self.concrete {
             concrete.view.forget();
         }
@@ -451,10 +459,12 @@ impl Session {
         let limit = constraint.limits.time_us;
         let tables = &mut *tables;
         let pool = tables.pool.get_or_insert_with(|| Pool::new(&constraint, &mut tables.effects));
+        let loose = tables.loose.get_or_insert_with(|| Pool::loose(&constraint, &mut tables.effects)).as_mut();
         let mut ctx = Context {
             constraint: &constraint,
             effects: &mut tables.effects,
             pool,
+            loose,
             representatives: tables.representatives.clone(),
             charts: &mut charts,
             deadline: (limit > 0).then(|| began + Duration::from_micros(limit)),

@@ -76,3 +76,11 @@ pub(super) fn general(slot: &Slot) -> Choice {
         Slot::Anything => Choice::Anything,
     }
 }
+
+/// What a slot may hold if gaps may have any length.
+pub(super) fn loose(slot: &Slot) -> Choice {
+    match slot {
+        Slot::Token(t) => Choice::One(*t),
+        _ => Choice::Pool,
+    }
+}

@@ -143,6 +143,8 @@ pub struct Context<'a> {
     pub constraint: &'a Constraint,
     pub effects: &'a mut Effects,
     pub(super) pool: &'a mut Pool,
+    /// The pool of gaps of any length, if there is one.
+    pub(super) loose: Option<&'a mut Pool>,
     pub(super) representatives: Option<Representatives>,
     pub charts: &'a mut Charts,
     pub deadline: Option<Instant>,

@@ -54,7 +54,8 @@ impl Family {
 #[derive(Debug, Default)]
 pub(super) struct Families {
     all: Vec<Inside>,
-    known: FxHashMap<Vec<(Entry, u32)>, Family>,
+    /// By where the costs are, and what enters.
+    known: FxHashMap<(usize, Vec<(Entry, u32)>), Family>,
 }
 
 #[derive(Debug)]
@@ -78,7 +79,9 @@ impl Chart {
         if entries.is_empty() {
             return Family::DEAD;
         }
-        if let Some(&known) = self.families.known.get(&entries)
+        let key = (costs.as_ptr() as usize, entries);
+        let entries = &key.1;
+        if let Some(&known) = self.families.known.get(&key)
             && known.n_layers > n_cells
         {
             return known;
@@ -88,9 +91,9 @@ impl Chart {
             return Family::DEAD;
         }
         let n_layers = (n_cells + 1).next_power_of_two();
-        let context = self.close(cfg, &entries, costs, n_layers);
+        let context = self.close(cfg, entries, costs, n_layers);
         let Some(least) = context.iter().map(|c| c.2).min() else {
-            self.families.known.insert(entries, Family { n_layers, ..Family::DEAD });
+            self.families.known.insert(key, Family { n_layers, ..Family::DEAD });
             return Family::DEAD;
         };
         let handle = Family { base: self.sets.len() as SetId, least, n_layers };
@@ -101,7 +104,7 @@ impl Chart {
         }
         self.n_listed.set(self.n_listed.get() + context.len() + n_layers as usize);
         self.families.all.push(Inside { handle, context, costs: costs.clone(), inner: inner.clone() });
-        self.families.known.insert(entries, handle);
+        self.families.known.insert(key, handle);
         handle
     }
 
