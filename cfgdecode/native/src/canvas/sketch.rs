@@ -58,9 +58,9 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
     match detail {
         Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Coarse => edge(),
-        Detail::Edges if n_cells == 1 && !representatives.all_at_once => Choice::Some(representatives.wide.clone()),
+        Detail::Edges if n_cells == 1 => Choice::Some(representatives.wide.clone()),
         _ if n_cells == 1 => Choice::All,
-        _ if n_cells == 2 && representatives.all_at_once => Choice::All,
+        Detail::Fine if n_cells == 2 => Choice::Some(representatives.wide.clone()),
         _ if is_end || n_cells <= LONG => edge(),
         Detail::Fine if n_cells <= SHORT => edge(),
         _ => Choice::Pool,
