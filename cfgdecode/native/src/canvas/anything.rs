@@ -59,7 +59,7 @@ pub(super) fn close_configs(ctx: &mut Context<'_>, configs: &[ConfigId]) -> Vec<
         at += 1;
         let mut ends = Vec::new();
         for effect in ctx.loop_effects(c) {
-            ctx.ends_of(effect, &mut ends);
+            ctx.effects.ends_of(effect, &mut ends);
         }
         all.extend(ends.into_iter().filter(|d| seen.insert(*d)));
     }

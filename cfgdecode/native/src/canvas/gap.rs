@@ -14,7 +14,7 @@ use super::view::{Choice, Context, LeftRow, Step, View};
 use crate::intersect::{Chart, Entry, Family, SetId, Sources};
 use crate::grammar::Side;
 use crate::lexer::ConfigId;
-use crate::vocabulary::{EffectId, TokenId};
+use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -85,25 +85,6 @@ impl GapLeft {
         }
         ends.retain(|e| e.1 != Chart::DEAD);
         ctx.build_left_row(ends)
-    }
-
-    /// What is in front of an edge cell behind `m` tokens of the gap: the effects of its tokens, with the sets before them. Of
-    /// all that may be pending only ignorable text is looked at, and what began in front of the gap.
-    pub(super) fn before_edge(&self, ctx: &mut Context<'_>, m: u32, choice: &Choice) -> Vec<(EffectId, SetId)> {
-        let mut row: LeftRow = vec![(ctx.pool.begin, self.hub.member(m - 1))];
-        row.extend(self.pending.iter().filter(|p| p.loop_token.is_some()).map(|p| (p.config, p.set)));
-        row.retain(|r| r.1 != Chart::DEAD);
-        let mut from: Vec<(EffectId, SetId)> = Vec::new();
-        for (c, set) in row {
-            from.extend(ctx.classes(choice, c).into_iter().map(|e| (e, set)));
-        }
-        let at_hub = self.hub.member(m);
-        if at_hub != Chart::DEAD {
-            from.extend(ctx.spaced_effects().into_iter().map(|e| (e, at_hub)));
-        }
-        from.sort_unstable();
-        from.dedup();
-        from
     }
 
     /// Tokens for the first `m` cells of the gap such that what follows (`after`) fits; and what then follows the row in
@@ -224,12 +205,6 @@ fn entry(terminal: Option<u32>, set: SetId) -> Entry {
 }
 
 impl Context<'_> {
-    /// The effects behind the filler of edge tokens that begin with filler.
-    fn spaced_effects(&mut self) -> SmallVec<[EffectId; 4]> {
-        let Some(representatives) = self.representatives.clone() else { return SmallVec::new() };
-        self.classes(&Choice::Some(representatives.spaced), self.pool.begin)
-    }
-
     /// The right set in configuration `c` before these tokens, which lead to `configs` in turn; `right` is behind them.
     fn back(&mut self, c: ConfigId, tokens: &[TokenId], configs: &[ConfigId], right: SetId) -> Option<SetId> {
         let mut right = right;
@@ -256,30 +231,20 @@ impl Context<'_> {
         self.pool.loop_token(&self.constraint.vocabulary, self.effects, c)
     }
 
-    /// The configurations at the right end of a pool gap that matter for these inside it; with `few`, those only that
-    /// a lexeme longer than the gap needs.
-    pub(super) fn gap_exits(&mut self, configs: &[ConfigId], few: bool, out: &mut Vec<ConfigId>) {
+    /// The configurations at the right end of a pool gap that matter for these inside it.
+    pub(super) fn gap_exits(&mut self, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
         out.push(self.pool.begin);
-        if !few {
-            out.extend(self.pool.parts.iter().map(|p| p.last(self.pool.begin)));
-        }
+        out.extend(self.pool.parts.iter().map(|p| p.last(self.pool.begin)));
         for &c in configs {
             if self.loop_token(c).is_some() {
                 out.push(c);
             }
-            if !few {
-                out.extend(self.completions(c).iter().flat_map(|completion| &completion.inside).map(|way| way.last(c)));
-            }
+            out.extend(self.completions(c).iter().flat_map(|completion| &completion.inside).map(|way| way.last(c)));
         }
     }
 }
 
 impl View {
-    /// Whether slot `i` is the edge of a gap, one cell of many tokens.
-    pub(super) fn is_edge(&self, i: usize) -> bool {
-        i < self.len() && matches!(self.choice(i), Choice::Some(_))
-    }
-
     /// The first slot of the pool gap that slot `i` belongs to.
     pub(super) fn gap_start(&self, i: usize) -> usize {
         (0..i).rev().take_while(|&j| *self.choice(j) == Choice::Pool).last().unwrap_or(i)
@@ -293,14 +258,6 @@ impl View {
     /// The hub of a pool gap seen from its right end, boundary `b`; `ends`: the text may end inside.
     pub(super) fn right_hub(&mut self, ctx: &mut Context<'_>, b: usize, n_cells: u32, ends: bool) -> Family {
         let mut entries: Vec<(Entry, u32)> = Vec::new();
-        if self.is_edge(b) && ctx.pool.filler.is_some() {
-            // A token that begins with filler ends what is pending by itself.
-            let spaced = ctx.spaced_effects();
-            let mut sources = Sources::default();
-            self.gather_right(ctx, b, &spaced, &mut sources);
-            entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), 0)));
-            entries.extend(sources.arcs.iter().map(|&(t, s)| (Entry::Arc(t, s), 0)));
-        }
         let mut add = |sources: Option<&Sources>, cost: u32| {
             if let Some(sources) = sources {
                 entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), cost)));

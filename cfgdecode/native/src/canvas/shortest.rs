@@ -11,7 +11,6 @@ use super::slots::Slot;
 use super::view::{Choice, Context, LeftRow, Step};
 use crate::intersect::{Chart, SetId};
 use crate::lexer::ConfigId;
-use crate::vocabulary::EffectId;
 
 pub(super) struct Layers<'a> {
     slots: &'a [Slot],
@@ -100,17 +99,6 @@ impl<'a> Layers<'a> {
 }
 
 impl Context<'_> {
-    /// The left row behind one slot with this choice; `also` joins it as it is.
-    pub(super) fn advance_row(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, also: &[(ConfigId, SetId)]) -> LeftRow {
-        let mut from: Vec<(EffectId, SetId)> = Vec::new();
-        for &(c, set) in row {
-            from.extend(self.classes(choice, c).into_iter().map(|e| (e, set)));
-        }
-        from.sort_unstable();
-        from.dedup();
-        self.advance_effects(&from, also)
-    }
-
     fn row_fits(&mut self, row: &[(ConfigId, SetId)], config: ConfigId, right: SetId) -> bool {
         row.iter().filter(|r| r.0 == config).any(|&(_, l)| self.charts.fits(&self.constraint.cfg, l, right))
     }

@@ -37,6 +37,18 @@ pub enum Choice {
     Pool,
 }
 
+impl Choice {
+    /// The tokens of a slot with a choice of several; `Some(None)`: the whole vocabulary.
+    pub(super) fn tokens(&self) -> Option<Option<&Arc<[TokenId]>>> {
+        match self {
+            Choice::All => Some(None),
+            Choice::Some(tokens) => Some(Some(tokens)),
+            Choice::Optional(inner) => inner.tokens(),
+            Choice::One(_) | Choice::Anything | Choice::Pool => None,
+        }
+    }
+}
+
 pub type LeftRow = Vec<(ConfigId, SetId)>;
 
 #[derive(Clone, Debug, Default)]
@@ -46,6 +58,8 @@ struct RightRow {
     of_config: FxHashMap<ConfigId, Sources>,
     /// Effects of the slot that begins at this boundary, and unions of several.
     of_effects: FxHashMap<SmallVec<[EffectId; 2]>, SetId>,
+    /// Fresh configurations in front of the slot that begins at this boundary.
+    of_fresh: FxHashMap<ConfigId, SetId>,
     /// The hub of the pool gap that ends at this boundary, for gaps of so many cells.
     hub: Option<(u32, Family)>,
 }
@@ -76,6 +90,10 @@ fn tidy(sources: &mut Sources) {
 /// Kinds of places for [`Chart::build_at`]: configurations below, effects above.
 fn kind_of_effect(effect: EffectId) -> u64 {
     1 << 32 | u64::from(effect)
+}
+
+fn kind_of_fresh(fresh: ConfigId) -> u64 {
+    1 << 33 | u64::from(fresh.0)
 }
 
 /// Arcs from which on a configuration's sources are built into a set before they join others.
@@ -169,18 +187,6 @@ impl Context<'_> {
         self.stopped.is_some()
     }
 
-    /// The classes of a slot in configuration `c`; for a few tokens, one class each effect.
-    pub(super) fn classes(&mut self, choice: &Choice, c: ConfigId) -> SmallVec<[EffectId; 4]> {
-        let vocabulary = &self.constraint.vocabulary;
-        match choice {
-            Choice::One(t) => SmallVec::from_slice(&[self.effects.of_token(vocabulary, c, *t)]),
-            Choice::Some(tokens) => SmallVec::from_slice(&self.effects.of_tokens(vocabulary, c, tokens)),
-            Choice::All => self.effects.classes(vocabulary, c).iter().map(|k| k.effect).collect(),
-            Choice::Optional(inner) => self.classes(inner, c),
-            Choice::Anything | Choice::Pool => SmallVec::new(),
-        }
-    }
-
     pub fn class_table(&mut self, c: ConfigId) -> Arc<[Class]> {
         let vocabulary = &self.constraint.vocabulary;
         self.effects.classes(vocabulary, c)
@@ -222,11 +228,56 @@ impl Context<'_> {
         }
     }
 
+    /// The left row behind a slot with this choice; `also` joins it as it is. The lexemes that end in front of the slot end
+    /// together: each fresh configuration is one point, whatever the configurations in front of it.
+    pub(super) fn advance_row(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, also: &[(ConfigId, SetId)]) -> LeftRow {
+        let vocabulary = &self.constraint.vocabulary;
+        let mut from: Vec<(EffectId, SetId)> = Vec::new();
+        if let Choice::One(t) = choice {
+            from.extend(row.iter().map(|&(c, set)| (self.effects.of_token(vocabulary, c, *t), set)));
+            return self.advance_effects(from, also);
+        }
+        let Some(tokens) = choice.tokens() else { return LeftRow::new() };
+        for &(c, set) in row {
+            from.extend(self.effects.going_on(vocabulary, c, tokens).effects.iter().map(|&e| (e, set)));
+        }
+        for (fresh, set) in self.left_fresh(row) {
+            from.extend(self.effects.going_on(vocabulary, fresh, tokens).effects.iter().map(|&e| (e, set)));
+        }
+        self.advance_effects(from, also)
+    }
+
+    /// The points behind the lexemes that end at a boundary: fresh configurations and their left sets.
+    pub(super) fn left_fresh(&mut self, row: &[(ConfigId, SetId)]) -> LeftRow {
+        let mut at: FxHashMap<ConfigId, Sources> = FxHashMap::default();
+        for &(c, set) in row {
+            for &(t, fresh) in self.effects.lexer.cuts(c).to_vec().iter() {
+                if self.effects.is_ignored(t) {
+                    at.entry(fresh).or_default().eps.push(set);
+                } else if self.charts.left.predicts(set, t) {
+                    at.entry(fresh).or_default().arcs.push((t, set));
+                }
+            }
+        }
+        let mut at: Vec<(ConfigId, Sources)> = at.into_iter().collect();
+        at.sort_unstable_by_key(|a| a.0);
+        let mut points = LeftRow::new();
+        for (fresh, mut sources) in at {
+            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, kind_of_fresh(fresh));
+            if set != Chart::DEAD {
+                points.push((fresh, set));
+            }
+        }
+        points
+    }
+
     /// The left row behind a slot whose effects are given with the sets in front of it; `also` joins it.
-    pub(super) fn advance_effects(&mut self, from: &[(EffectId, SetId)], also: &[(ConfigId, SetId)]) -> LeftRow {
+    pub(super) fn advance_effects(&mut self, mut from: Vec<(EffectId, SetId)>, also: &[(ConfigId, SetId)]) -> LeftRow {
         let mut inner = Inner::default();
         let mut ends: Vec<(ConfigId, SetId)> = also.to_vec();
-        for &(effect, set) in from {
+        from.sort_unstable();
+        from.dedup();
+        for (effect, set) in from {
             self.follow_left(effect, set, &mut inner, &mut ends);
         }
         while let Some((effect, mut sources)) = inner.pop() {
@@ -253,25 +304,6 @@ impl Context<'_> {
             }
         }
         row
-    }
-
-    /// All configurations in which an effect may end.
-    pub fn ends_of(&self, effect: EffectId, out: &mut Vec<ConfigId>) {
-        let mut stack: SmallVec<[EffectId; 8]> = SmallVec::from_slice(&[effect]);
-        let mut seen: SmallVec<[EffectId; 8]> = SmallVec::new();
-        while let Some(e) = stack.pop() {
-            for &branch in self.effects.branches(e) {
-                match branch {
-                    Branch::End(c) => out.push(c),
-                    Branch::Emit(_, rest) | Branch::Skip(rest) => {
-                        if !seen.contains(&rest) {
-                            seen.push(rest);
-                            stack.push(rest);
-                        }
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -362,11 +394,6 @@ impl View {
             return LeftRow::new(); // made when asked for
         }
         if i > 0 && self.choices[i - 1] == Choice::Pool {
-            if self.is_edge(i) && ctx.pool.filler.is_some() {
-                let (gap, first) = self.gap_left(ctx, i - 1);
-                let from = gap.before_edge(ctx, (i - first) as u32, &self.choices[i]);
-                return ctx.advance_effects(&from, &[]);
-            }
             self.left_row(ctx, i);
         }
         let row = &self.left[i];
@@ -429,21 +456,30 @@ impl View {
             return;
         }
         if self.choices[j] == Choice::Pool {
-            let few = ctx.pool.filler.is_some() && self.is_edge(self.gap_end(j));
-            ctx.gap_exits(configs, few, out);
+            ctx.gap_exits(configs, out);
             return;
         }
         if matches!(self.choices[j], Choice::Optional(_)) {
             out.extend_from_slice(configs);
         }
-        let mut effects: Vec<EffectId> = Vec::new();
-        for &c in configs {
-            effects.extend(ctx.classes(&self.choices[j], c));
+        let vocabulary = &ctx.constraint.vocabulary;
+        if let Choice::One(t) = self.choices[j] {
+            let mut effects: Vec<EffectId> = configs.iter().map(|&c| ctx.effects.of_token(vocabulary, c, t)).collect();
+            effects.sort_unstable();
+            effects.dedup();
+            effects.into_iter().for_each(|e| ctx.effects.ends_of(e, out));
+            return;
         }
-        effects.sort_unstable();
-        effects.dedup();
-        for e in effects {
-            ctx.ends_of(e, out);
+        let Some(tokens) = self.choices[j].tokens() else { return };
+        let mut fresh: Vec<ConfigId> = Vec::new();
+        for &c in configs {
+            out.extend_from_slice(&ctx.effects.going_on(vocabulary, c, tokens).ends);
+            fresh.extend(ctx.effects.lexer.cuts(c).iter().map(|cut| cut.1));
+        }
+        fresh.sort_unstable();
+        fresh.dedup();
+        for f in fresh {
+            out.extend_from_slice(&ctx.effects.going_on(vocabulary, f, tokens).ends);
         }
     }
 
@@ -469,8 +505,7 @@ impl View {
                 ctx.end_sources(c, &mut sources);
             }
             if j < self.len() {
-                let effects = ctx.classes(&self.choices[j], c);
-                self.gather_right(ctx, j, &effects, &mut sources);
+                self.gather_slot(ctx, j, c, &mut sources);
                 if matches!(self.choices[j], Choice::Optional(_))
                     && let Some(skipped) = self.right[j + 1].of_config.get(&c)
                 {
@@ -480,6 +515,40 @@ impl View {
             tidy(&mut sources);
             self.right[j].of_config.insert(c, sources);
         }
+    }
+
+    /// Adds what may follow configuration `c` in front of slot j.
+    fn gather_slot(&mut self, ctx: &mut Context<'_>, j: usize, c: ConfigId, sources: &mut Sources) {
+        let vocabulary = ctx.constraint.vocabulary.clone();
+        if let Choice::One(t) = self.choices[j] {
+            let effect = ctx.effects.of_token(&vocabulary, c, t);
+            self.gather_right(ctx, j, &[effect], sources);
+            return;
+        }
+        let Some(tokens) = self.choices[j].tokens().map(|t| t.cloned()) else { return };
+        let on = ctx.effects.going_on(&vocabulary, c, tokens.as_ref());
+        self.gather_right(ctx, j, &on.effects, sources);
+        for &(t, fresh) in ctx.effects.lexer.cuts(c).to_vec().iter() {
+            let set = self.right_fresh(ctx, j, fresh, tokens.as_ref());
+            if ctx.effects.is_ignored(t) {
+                sources.eps.push(set);
+            } else {
+                sources.arcs.push((t, set));
+            }
+        }
+    }
+
+    /// The right set of a fresh configuration in front of slot j.
+    pub(super) fn right_fresh(&mut self, ctx: &mut Context<'_>, j: usize, fresh: ConfigId, tokens: Option<&Arc<[TokenId]>>) -> SetId {
+        if let Some(&known) = self.right[j].of_fresh.get(&fresh) {
+            return known;
+        }
+        let on = ctx.effects.going_on(&ctx.constraint.vocabulary, fresh, tokens);
+        let mut sources = Sources::default();
+        self.gather_right(ctx, j, &on.effects, &mut sources);
+        let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut sources, kind_of_fresh(fresh));
+        self.right[j].of_fresh.insert(fresh, set);
+        set
     }
 
     fn make_right_in_gap(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
@@ -610,17 +679,30 @@ pub(super) struct Step {
 }
 
 impl Context<'_> {
-    /// A token of `choice` such that some entry of the left row fits it and the (concrete) right side.
+    /// A token of `choice` such that some entry of the left row fits it and the (concrete) right side: first by tokens
+    /// behind lexemes that end in front of it, each fresh configuration once, then by tokens with which a lexeme goes on.
     pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &Step) -> Option<Step> {
         let mut memo = FxHashMap::default();
-        let vocabulary = self.constraint.vocabulary.clone();
+        let fresh_points = if matches!(choice, Choice::One(_)) { LeftRow::new() } else { self.left_fresh(row) };
+        for (fresh, l) in fresh_points {
+            for (effect, token) in self.candidates(fresh, choice) {
+                let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
+                if right == Chart::DEAD || !self.charts.fits(&self.constraint.cfg, l, right) {
+                    continue;
+                }
+                for &(config, l) in row {
+                    for &(t, f) in self.effects.lexer.cuts(config).to_vec().iter().filter(|cut| cut.1 == fresh) {
+                        debug_assert_eq!(f, fresh);
+                        let right = if self.effects.is_ignored(t) { right } else { self.right_arc(t, right) };
+                        if self.charts.fits(&self.constraint.cfg, l, right) {
+                            return Some(Step { config, right, token: Some(token) });
+                        }
+                    }
+                }
+            }
+        }
         for &(config, l) in row {
-            let candidates: Vec<(EffectId, TokenId)> = match choice {
-                Choice::One(t) => vec![(self.effects.of_token(&vocabulary, config, *t), *t)],
-                Choice::Some(tokens) => tokens.iter().map(|&t| (self.effects.of_token(&vocabulary, config, t), t)).collect(),
-                _ => self.class_table(config).iter().map(|k| (k.effect, k.tokens[0])).collect(),
-            };
-            for (effect, token) in candidates {
+            for (effect, token) in self.candidates(config, choice) {
                 let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
                 if right != Chart::DEAD && self.charts.fits(&self.constraint.cfg, l, right) {
                     return Some(Step { config, right, token: Some(token) });
@@ -628,5 +710,24 @@ impl Context<'_> {
             }
         }
         None
+    }
+
+    /// Tokens of a choice, one for each effect, whose first byte `c` reads itself.
+    fn candidates(&mut self, c: ConfigId, choice: &Choice) -> Vec<(EffectId, TokenId)> {
+        let vocabulary = self.constraint.vocabulary.clone();
+        let mut found: Vec<(EffectId, TokenId)> = match choice {
+            Choice::One(t) => vec![(self.effects.of_token(&vocabulary, c, *t), *t)],
+            Choice::Some(tokens) => tokens.iter().map(|&t| (self.effects.going_on_with(&vocabulary, c, t), t)).collect(),
+            Choice::Optional(inner) => return self.candidates(c, inner),
+            _ => self.effects.first_tokens(&vocabulary, c),
+        };
+        found.retain(|f| f.0 != Effects::DEAD);
+        found
+    }
+
+    fn right_arc(&mut self, terminal: u32, right: SetId) -> SetId {
+        let mut sources = Sources::default();
+        sources.arcs.push((terminal, right));
+        self.charts.right.build(&self.constraint.cfg, &mut sources)
     }
 }

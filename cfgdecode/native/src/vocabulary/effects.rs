@@ -44,8 +44,15 @@ pub type ClassTable = Arc<[Class]>;
 
 type Pairs = Vec<(TokenId, EffectId)>;
 
-/// A shared list of tokens and the effects it has.
-type OfList = (Arc<[TokenId]>, Arc<[EffectId]>);
+/// Distinct live effects of many tokens, and the configurations they end in; both sorted.
+#[derive(Clone, Debug)]
+pub struct EffectList {
+    pub effects: Arc<[EffectId]>,
+    pub ends: Arc<[ConfigId]>,
+}
+
+/// A configuration, and the address and length of a shared list of tokens (0: the whole vocabulary).
+type ListKey = (ConfigId, usize, usize);
 
 #[derive(Debug)]
 pub struct Effects {
@@ -54,7 +61,9 @@ pub struct Effects {
     effects: Vec<Branches>,
     ids: FxHashMap<Branches, EffectId>,
     of_token: FxHashMap<(ConfigId, TokenId), EffectId>,
-    of_list: FxHashMap<(ConfigId, usize, usize), OfList>,
+    lists: FxHashMap<ListKey, EffectList>,
+    /// Token lists in use, kept alive so that their addresses stay their own.
+    token_lists: FxHashMap<usize, Arc<[TokenId]>>,
     /// (configuration behind a byte, trie node of that byte) -> tokens below and their effects.
     below: FxHashMap<(ConfigId, NodeId), Arc<Pairs>>,
     classes: FxHashMap<ConfigId, ClassTable>,
@@ -78,7 +87,8 @@ impl Effects {
             effects: Vec::new(),
             ids: FxHashMap::default(),
             of_token: FxHashMap::default(),
-            of_list: FxHashMap::default(),
+            lists: FxHashMap::default(),
+            token_lists: FxHashMap::default(),
             below: FxHashMap::default(),
             classes: FxHashMap::default(),
             token_sets: FxHashMap::default(),
@@ -140,21 +150,90 @@ impl Effects {
         effect
     }
 
-    /// The live effects of a shared list of tokens in configuration `c`, each once, remembered by list.
-    pub fn of_tokens(&mut self, vocabulary: &Vocabulary, c: ConfigId, tokens: &Arc<[TokenId]>) -> Arc<[EffectId]> {
-        let key = (c, tokens.as_ptr() as usize, tokens.len());
-        if let Some((_, known)) = self.of_list.get(&key) {
+    /// What tokens (none: all of them) do whose first byte is read by configuration `c` itself: the lexeme goes on, or, if
+    /// `c` is fresh, begins. With what they do behind a lexeme that ends ([`Lexer::cuts`]) these are all effects in `c`.
+    pub fn going_on(&mut self, vocabulary: &Vocabulary, c: ConfigId, tokens: Option<&Arc<[TokenId]>>) -> EffectList {
+        let key = (c, tokens.map_or(0, |t| t.as_ptr() as usize), tokens.map_or(0, |t| t.len()));
+        if let Some(known) = self.lists.get(&key) {
             return known.clone();
         }
-        let mut all: Vec<EffectId> = tokens.iter().map(|&t| self.of_token(vocabulary, c, t)).collect();
-        all.sort_unstable();
-        all.dedup();
+        let mut all: Vec<EffectId> = Vec::new();
+        match tokens {
+            None => {
+                for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
+                    let d = self.lexer.step(c, byte);
+                    if d != ConfigId(0) {
+                        all.extend(self.remembered(vocabulary, d, child).iter().map(|p| p.1));
+                        all.sort_unstable();
+                        all.dedup();
+                    }
+                }
+            }
+            Some(tokens) => {
+                self.token_lists.entry(key.1).or_insert_with(|| tokens.clone());
+                all.extend(tokens.iter().map(|&t| self.going_on_with(vocabulary, c, t)));
+                all.sort_unstable();
+                all.dedup();
+            }
+        }
         all.retain(|&e| e != Self::DEAD);
-        let all: Arc<[EffectId]> = all.into();
-        // The list is kept alive with its entry, so that its address stays its own.
-        self.of_list.insert(key, (tokens.clone(), all.clone()));
-        self.bytes += all.len() * 4 + 48;
-        all
+        let mut ends: Vec<ConfigId> = Vec::new();
+        for &e in &all {
+            self.ends_of(e, &mut ends);
+        }
+        ends.sort_unstable();
+        ends.dedup();
+        self.bytes += all.len() * 4 + ends.len() * 4 + 96;
+        let list = EffectList { effects: all.into(), ends: ends.into() };
+        self.lists.insert(key, list.clone());
+        list
+    }
+
+    /// One token for each effect of tokens whose first byte is read by configuration `c` itself.
+    pub fn first_tokens(&mut self, vocabulary: &Vocabulary, c: ConfigId) -> Vec<(EffectId, TokenId)> {
+        let mut seen: FxHashMap<EffectId, TokenId> = FxHashMap::default();
+        for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
+            let d = self.lexer.step(c, byte);
+            if d != ConfigId(0) {
+                for &(token, effect) in self.remembered(vocabulary, d, child).iter() {
+                    let known = seen.entry(effect).or_insert(token);
+                    *known = (*known).min(token);
+                }
+            }
+        }
+        let mut found: Vec<(EffectId, TokenId)> = seen.into_iter().collect();
+        found.sort_unstable_by_key(|f| f.1);
+        found
+    }
+
+    /// The effect of one token whose first byte is read by configuration `c` itself.
+    pub fn going_on_with(&mut self, vocabulary: &Vocabulary, c: ConfigId, token: TokenId) -> EffectId {
+        let Some((&first, rest)) = vocabulary.text(token).split_first() else { return Self::DEAD };
+        let d = self.lexer.step(c, first);
+        match (d, rest.is_empty()) {
+            (ConfigId(0), _) => Self::DEAD,
+            (_, true) => self.intern(SmallVec::from_slice(&[Branch::End(d)])),
+            (_, false) => self.of_bytes(d, rest),
+        }
+    }
+
+    /// All configurations in which an effect may end.
+    pub fn ends_of(&self, effect: EffectId, out: &mut Vec<ConfigId>) {
+        let mut stack: SmallVec<[EffectId; 8]> = SmallVec::from_slice(&[effect]);
+        let mut seen: SmallVec<[EffectId; 8]> = SmallVec::new();
+        while let Some(e) = stack.pop() {
+            for &branch in self.branches(e) {
+                match branch {
+                    Branch::End(c) => out.push(c),
+                    Branch::Emit(_, rest) | Branch::Skip(rest) => {
+                        if !seen.contains(&rest) {
+                            seen.push(rest);
+                            stack.push(rest);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// The effect of a byte string in configuration `c`. Worked out from the back, one row of
@@ -222,7 +301,7 @@ impl Effects {
         }
         if self.bytes > self.max_bytes {
             self.below.clear();
-            self.of_list.clear();
+            self.lists.clear();
             self.classes.clear();
             self.token_sets.clear();
             self.bytes = 0;

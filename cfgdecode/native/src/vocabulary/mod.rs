@@ -3,5 +3,5 @@
 mod effects;
 mod trie;
 
-pub use effects::{Branch, Class, ClassTable, EffectId, Effects};
+pub use effects::{Branch, Class, ClassTable, EffectId, EffectList, Effects};
 pub use trie::{NodeId, TokenId, Vocabulary};
