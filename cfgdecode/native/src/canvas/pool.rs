@@ -214,6 +214,13 @@ impl Pool {
         self.filler.is_some_and(|(token, _)| may_end_as(effects, c, None) && !ends_of(effects, vocabulary, c, token, None).is_empty())
     }
 
+    /// Whether a gap that can be filled can be filled with one token more: by filler, or because every lexeme of the pool can
+    /// be made longer at its end without becoming another.
+    pub(super) fn is_fluid(&mut self, vocabulary: &Vocabulary, effects: &mut Effects) -> bool {
+        let ends: Vec<ConfigId> = self.lexemes.iter().map(|l| l.spelling.last(self.begin)).collect();
+        self.filler.is_some() || ends.into_iter().all(|c| self.loop_token(vocabulary, effects, c).is_some())
+    }
+
     /// A token that leaves the configuration as it is.
     pub(super) fn loop_token(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> Option<TokenId> {
         if self.is_loose {

@@ -43,7 +43,7 @@ impl Representatives {
         let mut best: FxHashMap<(u32, bool, bool), TokenId> = FxHashMap::default();
         let mut compound: Vec<(TokenId, EffectId)> = Vec::new();
         for class in start.iter() {
-            let token = class.tokens[0];
+            let token = class.tokens.list[0];
             match shape(effects, class.effect) {
                 Shape::One { config, spaced } => {
                     let cuts: Vec<(u32, ConfigId)> = effects.lexer.cuts(config).to_vec();

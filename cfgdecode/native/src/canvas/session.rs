@@ -20,11 +20,7 @@ use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Charts, Choice, Context, Step, View};
-use crate::grammar::Bits;
-use crate::intersect::{Chart, SetId, Sources};
-use crate::vocabulary::{Branch, EffectId, TokenId};
-use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
+use crate::vocabulary::TokenId;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -55,10 +51,10 @@ pub struct Session {
     constraint: Arc<Constraint>,
     slots: Vec<Slot>,
     policy: EosPolicy,
-    exact: View,
+    pub(super) exact: View,
     sketches: Vec<View>,
     /// Gaps of any length, to show that the canvas is dead.
-    relaxed: View,
+    pub(super) relaxed: View,
     concrete: Option<Concrete>,
     representatives: Representatives,
     /// Shared with forks, which may empty them.
@@ -82,9 +78,6 @@ struct Concrete {
     changed: Vec<usize>,
 }
 
-/// Tokens that are asked together, and what reaches their first cut.
-type Group = (Arc<[TokenId]>, Sources);
-
 /// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
 const WINDOWS: [(usize, Detail); 11] = [
     (0, Detail::Coarse),
@@ -102,9 +95,6 @@ const WINDOWS: [(usize, Detail); 11] = [
 /// Tokens up to which the exact view is always asked first, and open cells where there are few classes.
 const SMALL_VOCABULARY: usize = 4096;
 const FEW_OPEN: usize = 8;
-/// Slots on either side of a cell that are open to all tokens when its allowed set is worked out from
-/// the witness.
-const REACH: usize = 3;
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(new_charts(&constraint)));
@@ -154,6 +144,31 @@ impl Session {
 
     pub fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    pub(super) fn policy(&self) -> EosPolicy {
+        self.policy
+    }
+
+    pub(super) fn representatives(&self) -> &Representatives {
+        &self.representatives
+    }
+
+    pub(super) fn concrete_mut(&mut self) -> Option<&mut View> {
+        self.concrete.as_mut().map(|c| &mut c.view)
+    }
+
+    /// The witness's token at a slot, and where the witness's text ends.
+    pub(super) fn concrete_token(&self, i: usize) -> Option<TokenId> {
+        self.concrete.as_ref().map(|c| c.tokens[i])
+    }
+
+    pub(super) fn concrete_end(&self) -> usize {
+        self.concrete.as_ref().map_or(0, |c| c.end)
+    }
+
+    pub(super) fn witness_token(&self, i: usize) -> Option<TokenId> {
+        self.witness.as_ref().and_then(|w| w[i].first().copied())
     }
 
     pub fn stats(&self) -> Stats {
@@ -248,13 +263,13 @@ impl Session {
     }
 
     /// So few tokens or open cells that the exact view costs little.
-    fn is_small(&self) -> bool {
+    pub(super) fn is_small(&self) -> bool {
         let open = self.slots.iter().filter(|s| **s == Slot::Open).count();
         open <= 1 || self.constraint.vocabulary.len() <= SMALL_VOCABULARY && open <= FEW_OPEN
     }
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
-    fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
+    pub(super) fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
         if session.repair(ctx) {
             return Some(Answer::Completable);
         }
@@ -287,7 +302,7 @@ impl Session {
     }
 
     fn keep(&mut self, end: usize, witness: Witness) {
-        if self.constraint.vocabulary.len() > SMALL_VOCABULARY {
+        if !self.has_intervals() {
             let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
             let choices: Vec<Choice> = tokens.iter().map(|&t| Choice::One(t)).collect();
             match &mut self.concrete {
@@ -381,7 +396,7 @@ impl Session {
     }
 
     /// From `lo..hi` on, the next `n_gaps` gaps on either side, before `end`.
-    fn window(&self, lo: usize, hi: usize, n_gaps: usize, end: usize) -> (usize, usize) {
+    pub(super) fn window(&self, lo: usize, hi: usize, n_gaps: usize, end: usize) -> (usize, usize) {
         let (mut a, mut b) = (lo, hi.min(end));
         for _ in 0..n_gaps {
             a = (0..a).rev().find(|&i| self.slots[i] == Slot::Open).map_or(a, |i| gap_of(&self.slots, i).start);
@@ -390,7 +405,7 @@ impl Session {
         (a, b)
     }
 
-    fn has_intervals(&self) -> bool {
+    pub(super) fn has_intervals(&self) -> bool {
         self.slots.iter().any(|s| matches!(s, Slot::Optional | Slot::Anything))
     }
 
@@ -411,26 +426,6 @@ impl Session {
         Ok(self.witness.as_ref())
     }
 
-    /// The allowed tokens of an open slot, sorted, and whether they are all of them. If not, each has
-    /// been shown to be allowed, but some may be missing: the other open cells were given
-    /// representatives, or only cells nearby were free to differ from the witness.
-    pub fn allowed(&mut self, i: usize) -> Result<(Bits, bool), &'static str> {
-        if self.is_small() || self.has_intervals() {
-            return Ok((self.with(|ctx, session| session.find_allowed(ctx, i, true))?, true));
-        }
-        match self.verdict() {
-            Answer::Dead => return Ok((self.no_tokens(), true)),
-            Answer::Undecided(limit) => return Err(limit),
-            Answer::Completable => {}
-        }
-        if !self.representatives.all_at_once
-            && let Ok(allowed) = self.with(|ctx, session| session.find_allowed(ctx, i, false))
-        {
-            return Ok((allowed, false));
-        }
-        Ok((self.with(|ctx, session| session.allowed_nearby(ctx, i))?, false))
-    }
-
     /// All rows are void: the charts they point into were emptied.
     fn forget(&mut self) {
         self.exact.forget();
@@ -443,7 +438,7 @@ impl Session {
 
     /// Runs `f` with the lexical tables and charts locked; a limit that was hit voids its result. What
     /// earlier calls left in the charts is dropped when it takes up too much of the limit.
-    fn with<T>(&mut self, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Result<T, &'static str> {
+    pub(super) fn with<T>(&mut self, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Result<T, &'static str> {
         let began = Instant::now();
         let constraint = self.constraint.clone();
         let charts = self.charts.clone();
@@ -465,7 +460,6 @@ impl Session {
             effects: &mut tables.effects,
             pool,
             loose,
-            representatives: tables.representatives.clone(),
             charts: &mut charts,
             deadline: (limit > 0).then(|| began + Duration::from_micros(limit)),
             stopped: None,
@@ -514,135 +508,6 @@ impl Session {
             _ => v.eos.first().copied().or(v.pad),
         }
     }
-
-    fn find_allowed(&mut self, ctx: &mut Context<'_>, i: usize, exact: bool) -> Bits {
-        let nothing = View::new(self.constraint.start, Vec::new(), vec![false]);
-        let mut view = std::mem::replace(if exact { &mut self.exact } else { &mut self.sketches[1] }, nothing);
-        let mut allowed = self.allowed_in(ctx, &mut view, i);
-        *(if exact { &mut self.exact } else { &mut self.sketches[1] }) = view;
-        if !exact {
-            self.add_witness_token(i, &mut allowed);
-        }
-        allowed
-    }
-
-    fn add_witness_token(&self, i: usize, allowed: &mut Bits) {
-        if let Some(&token) = self.witness.as_ref().and_then(|w| w[i].first()) {
-            allowed.insert(token);
-        }
-    }
-
-    fn no_tokens(&self) -> Bits {
-        Bits::new(self.constraint.vocabulary.n_logits as usize)
-    }
-
-    /// The allowed tokens if only cells nearby may differ from the witness.
-    fn allowed_nearby(&mut self, ctx: &mut Context<'_>, i: usize) -> Bits {
-        let Some(mut concrete) = self.concrete.take() else { return self.no_tokens() };
-        let window = i.saturating_sub(REACH)..(i + REACH + 1).min(concrete.end);
-        let open: Vec<usize> = window.filter(|&j| self.slots[j] == Slot::Open).collect();
-        let kept: Vec<Choice> = open.iter().map(|&j| concrete.view.choice(j).clone()).collect();
-        for &j in &open {
-            concrete.view.set_choice(j, sketch::choices(&self.representatives, &self.slots, j..j + 1, Detail::Edges).remove(0));
-        }
-        let mut allowed = self.allowed_in(ctx, &mut concrete.view, i);
-        for (j, choice) in open.into_iter().zip(kept) {
-            concrete.view.set_choice(j, choice);
-        }
-        self.concrete = Some(concrete);
-        self.add_witness_token(i, &mut allowed);
-        allowed
-    }
-
-    /// Tokens whose rest has the same effect behind their first cut are asked together, from the union of
-    /// all places where that cut may be.
-    fn allowed_in(&self, ctx: &mut Context<'_>, view: &mut View, i: usize) -> Bits {
-        let row = view.left_row(ctx, i).clone();
-        let mut allowed = self.no_tokens();
-        // Token lists are shared between classes: each is added once.
-        let mut added: FxHashSet<*const TokenId> = FxHashSet::default();
-        let mut groups: FxHashMap<(EffectId, *const TokenId), Group> = FxHashMap::default();
-        for (c, l) in row {
-            for class in ctx.class_table(c).iter() {
-                let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(class.effect));
-                for branch in branches {
-                    let (rest, arc) = match branch {
-                        Branch::End(end) => {
-                            let r = view.right_set(ctx, i + 1, end);
-                            if ctx.charts.fits(&ctx.constraint.cfg, l, r) && added.insert(class.tokens.as_ptr()) {
-                                class.tokens.iter().for_each(|&t| _ = allowed.insert(t));
-                            }
-                            continue;
-                        }
-                        Branch::Skip(rest) => (rest, None),
-                        Branch::Emit(t, rest) if ctx.charts.left.predicts(l, t) => (rest, Some(t)),
-                        Branch::Emit(..) => continue,
-                    };
-                    let entry = groups.entry((rest, class.tokens.as_ptr())).or_insert_with(|| (class.tokens.clone(), Sources::default()));
-                    match arc {
-                        None => entry.1.eps.push(l),
-                        Some(t) => entry.1.arcs.push((t, l)),
-                    }
-                }
-            }
-        }
-        let mut groups: Vec<_> = groups.into_iter().map(|((rest, _), (tokens, sources))| (rest, tokens, sources)).collect();
-        groups.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        let mut memo: FxHashMap<(EffectId, SetId), bool> = FxHashMap::default();
-        for (rest, tokens, mut sources) in groups {
-            if ctx.stop() {
-                break;
-            }
-            let set = ctx.charts.left.build(&ctx.constraint.cfg, &mut sources);
-            if set != Chart::DEAD && !added.contains(&tokens.as_ptr()) && effect_fits(ctx, view, i, rest, set, &mut memo) {
-                added.insert(tokens.as_ptr());
-                tokens.iter().for_each(|&t| _ = allowed.insert(t));
-            }
-        }
-        self.add_end_tokens(ctx, view, i, &mut allowed);
-        allowed
-    }
-
-    /// EOS at slot i, and whatever may stand there behind an EOS further left.
-    fn add_end_tokens(&self, ctx: &mut Context<'_>, view: &mut View, i: usize, allowed: &mut Bits) {
-        let vocabulary = ctx.constraint.vocabulary.clone();
-        if view.ends_at(i) && view.fits_end(ctx, i) {
-            vocabulary.eos.iter().for_each(|&t| _ = allowed.insert(t));
-        }
-        // In the tail: an EOS at j < i whose tail admits slot i.
-        if (0..i).any(|j| view.ends_at(j) && view.fits_end(ctx, j)) {
-            match self.policy.tail_tokens(&vocabulary) {
-                Some(tokens) => tokens.into_iter().for_each(|t| _ = allowed.insert(t)),
-                None => (0..vocabulary.len() as u32).filter(|&t| vocabulary.mask != Some(t)).for_each(|t| _ = allowed.insert(t)),
-            }
-        }
-    }
-}
-
-/// Whether a token of this effect at slot i, read from left set `l`, leads to a completable canvas.
-fn effect_fits(ctx: &mut Context<'_>, view: &mut View, i: usize, effect: EffectId, l: SetId, memo: &mut FxHashMap<(EffectId, SetId), bool>) -> bool {
-    if let Some(&known) = memo.get(&(effect, l)) {
-        return known;
-    }
-    let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
-    let fits = branches.into_iter().any(|branch| match branch {
-        Branch::End(c) => {
-            let r = view.right_set(ctx, i + 1, c);
-            ctx.charts.fits(&ctx.constraint.cfg, l, r)
-        }
-        Branch::Skip(rest) => effect_fits(ctx, view, i, rest, l, memo),
-        Branch::Emit(t, rest) => {
-            if !ctx.charts.left.predicts(l, t) {
-                return false;
-            }
-            let mut sources = Sources::default();
-            sources.arcs.push((t, l));
-            let next = ctx.charts.left.build(&ctx.constraint.cfg, &mut sources);
-            next != Chart::DEAD && effect_fits(ctx, view, i, rest, next, memo)
-        }
-    });
-    memo.insert((effect, l), fits);
-    fits
 }
 
 /// The last boundary at which the text of a view can end.
@@ -707,7 +572,7 @@ fn answer_of(found: Result<bool, &'static str>) -> Answer {
     }
 }
 
-fn only(end: usize, n: usize) -> Vec<bool> {
+pub(super) fn only(end: usize, n: usize) -> Vec<bool> {
     (0..=n).map(|i| i == end).collect()
 }
 

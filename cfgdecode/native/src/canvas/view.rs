@@ -12,11 +12,10 @@ use super::anything;
 use super::constraint::Constraint;
 use super::gap::GapLeft;
 use super::pool::Pool;
-use super::representatives::Representatives;
 use crate::grammar::Cfg;
 use crate::intersect::{Chart, Family, Meeting, SetId, Sources};
 use crate::lexer::ConfigId;
-use crate::vocabulary::{Branch, Class, EffectId, Effects, TokenId};
+use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::collections::BinaryHeap;
@@ -163,7 +162,6 @@ pub struct Context<'a> {
     pub(super) pool: &'a mut Pool,
     /// The pool of gaps of any length, if there is one.
     pub(super) loose: Option<&'a mut Pool>,
-    pub(super) representatives: Option<Representatives>,
     pub charts: &'a mut Charts,
     pub deadline: Option<Instant>,
     /// The name of the limit that ended this call; what was computed after it is void.
@@ -185,11 +183,6 @@ impl Context<'_> {
             };
         }
         self.stopped.is_some()
-    }
-
-    pub fn class_table(&mut self, c: ConfigId) -> Arc<[Class]> {
-        let vocabulary = &self.constraint.vocabulary;
-        self.effects.classes(vocabulary, c)
     }
 
     /// The right sources of "the text ends in configuration `c`".
@@ -333,6 +326,10 @@ impl View {
         &self.choices[i]
     }
 
+    pub(super) fn has_pool(&self) -> bool {
+        self.choices.contains(&Choice::Pool)
+    }
+
     pub fn set_choice(&mut self, i: usize, choice: Choice) {
         if self.choices[i] != choice {
             self.choices[i] = choice;
@@ -353,6 +350,10 @@ impl View {
         self.gaps.clear();
         self.left_valid = 0;
         self.right_valid = self.len() + 1;
+    }
+
+    pub(super) fn ends(&self) -> &[bool] {
+        &self.ends
     }
 
     pub fn ends_at(&self, boundary: usize) -> bool {

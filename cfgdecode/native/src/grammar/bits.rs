@@ -36,6 +36,37 @@ impl Bits {
         grown != 0
     }
 
+    #[inline]
+    pub fn remove(&mut self, i: u32) {
+        self.words[(i >> 6) as usize] &= !(1u64 << (i & 63));
+    }
+
+    /// Takes out all of `other`.
+    pub fn subtract(&mut self, other: &Bits) {
+        for (a, b) in self.words.iter_mut().zip(other.words.iter()) {
+            *a &= !b;
+        }
+    }
+
+    /// Keeps what is in `other` too.
+    pub fn intersect(&mut self, other: &Bits) {
+        for (a, b) in self.words.iter_mut().zip(other.words.iter()) {
+            *a &= b;
+        }
+    }
+
+    pub fn meets(&self, other: &Bits) -> bool {
+        self.words.iter().zip(other.words.iter()).any(|(a, b)| a & b != 0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&w| w == 0)
+    }
+
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
     pub fn clear(&mut self) {
         self.words.fill(0);
     }

@@ -17,6 +17,7 @@
 //! tables are dropped and made again when it is exceeded).
 
 use super::{NodeId, TokenId, Vocabulary};
+use crate::grammar::Bits;
 use crate::lexer::{ConfigId, Lexer, TerminalId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -36,8 +37,43 @@ type Branches = SmallVec<[Branch; 2]>;
 #[derive(Clone, Debug)]
 pub struct Class {
     pub effect: EffectId,
+    pub tokens: TokenSet,
+}
+
+/// A set of tokens; equal sets are stored once.
+#[derive(Clone, Debug)]
+pub struct TokenSet {
     /// Sorted by id.
-    pub tokens: Arc<[TokenId]>,
+    pub list: Arc<[TokenId]>,
+    /// The same as bits, if there are many.
+    bits: Option<Arc<Bits>>,
+}
+
+/// Tokens from which on a set is kept as bits too.
+const MANY_TOKENS: usize = 1024;
+
+impl TokenSet {
+    /// Moves those of its tokens that are in `from` to `to`.
+    pub fn move_over(&self, from: &mut Bits, to: &mut Bits) {
+        if let Some(bits) = &self.bits {
+            let mut moved = (**bits).clone();
+            moved.intersect(from);
+            from.subtract(&moved);
+            to.union(&moved);
+            return;
+        }
+        for &t in self.list.iter().filter(|&&t| from.has(t)).collect::<SmallVec<[&TokenId; 16]>>() {
+            from.remove(t);
+            to.insert(t);
+        }
+    }
+
+    pub fn meets(&self, other: &Bits) -> bool {
+        match &self.bits {
+            Some(bits) => bits.meets(other),
+            None => self.list.iter().any(|&t| other.has(t)),
+        }
+    }
 }
 
 pub type ClassTable = Arc<[Class]>;
@@ -67,7 +103,9 @@ pub struct Effects {
     /// (configuration behind a byte, trie node of that byte) -> tokens below and their effects.
     below: FxHashMap<(ConfigId, NodeId), Arc<Pairs>>,
     classes: FxHashMap<ConfigId, ClassTable>,
-    token_sets: FxHashMap<u64, SmallVec<[Arc<[TokenId]>; 1]>>,
+    /// Classes of tokens whose first byte the configuration reads itself.
+    classes_on: FxHashMap<ConfigId, ClassTable>,
+    token_sets: FxHashMap<u64, SmallVec<[TokenSet; 1]>>,
     bytes: usize,
     pub max_bytes: usize,
     pub trie_nodes: usize,
@@ -91,6 +129,7 @@ impl Effects {
             token_lists: FxHashMap::default(),
             below: FxHashMap::default(),
             classes: FxHashMap::default(),
+            classes_on: FxHashMap::default(),
             token_sets: FxHashMap::default(),
             bytes: 0,
             max_bytes,
@@ -157,6 +196,7 @@ impl Effects {
         if let Some(known) = self.lists.get(&key) {
             return known.clone();
         }
+        self.make_room();
         let mut all: Vec<EffectId> = Vec::new();
         match tokens {
             None => {
@@ -299,13 +339,7 @@ impl Effects {
         if let Some(known) = self.classes.get(&c) {
             return known.clone();
         }
-        if self.bytes > self.max_bytes {
-            self.below.clear();
-            self.lists.clear();
-            self.classes.clear();
-            self.token_sets.clear();
-            self.bytes = 0;
-        }
+        self.make_room();
         let mut pairs: Pairs = Vec::new();
         for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
             let mut ways: SmallVec<[(Option<TerminalId>, ConfigId); 2]> = SmallVec::new();
@@ -314,9 +348,39 @@ impl Effects {
                 ways.into_iter().map(|(t, d)| (t, self.remembered(vocabulary, d, child))).collect();
             self.join(&parts, &mut pairs);
         }
-        let table = self.group(pairs);
+        let table = self.group(vocabulary, pairs);
         self.classes.insert(c, table.clone());
         table
+    }
+
+    /// The tokens whose first byte is read by configuration `c` itself, grouped by effect.
+    pub fn classes_on(&mut self, vocabulary: &Vocabulary, c: ConfigId) -> ClassTable {
+        if let Some(known) = self.classes_on.get(&c) {
+            return known.clone();
+        }
+        self.make_room();
+        let mut pairs: Pairs = Vec::new();
+        for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
+            let d = self.lexer.step(c, byte);
+            if d != ConfigId(0) {
+                pairs.extend_from_slice(&self.remembered(vocabulary, d, child));
+            }
+        }
+        let table = self.group(vocabulary, pairs);
+        self.classes_on.insert(c, table.clone());
+        table
+    }
+
+    /// Drops the tables when they take up too much.
+    fn make_room(&mut self) {
+        if self.bytes > self.max_bytes {
+            self.below.clear();
+            self.lists.clear();
+            self.classes.clear();
+            self.classes_on.clear();
+            self.token_sets.clear();
+            self.bytes = 0;
+        }
     }
 
     fn remembered(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
@@ -400,7 +464,7 @@ impl Effects {
         }
     }
 
-    fn group(&mut self, mut pairs: Pairs) -> ClassTable {
+    fn group(&mut self, vocabulary: &Vocabulary, mut pairs: Pairs) -> ClassTable {
         pairs.sort_unstable_by_key(|&(token, effect)| (effect, token));
         let mut table = Vec::new();
         let mut at = 0;
@@ -409,7 +473,7 @@ impl Effects {
             let end = at + pairs[at..].iter().take_while(|p| p.1 == effect).count();
             if effect != Self::DEAD {
                 let tokens: Vec<TokenId> = pairs[at..end].iter().map(|p| p.0).collect();
-                table.push(Class { effect, tokens: self.share(tokens) });
+                table.push(Class { effect, tokens: self.share(vocabulary, tokens) });
             }
             at = end;
         }
@@ -418,16 +482,21 @@ impl Effects {
     }
 
     /// Equal token sets are stored once.
-    fn share(&mut self, tokens: Vec<TokenId>) -> Arc<[TokenId]> {
+    fn share(&mut self, vocabulary: &Vocabulary, tokens: Vec<TokenId>) -> TokenSet {
         use std::hash::{Hash, Hasher};
         let mut hasher = rustc_hash::FxHasher::default();
         tokens.hash(&mut hasher);
         let bucket = self.token_sets.entry(hasher.finish()).or_default();
-        if let Some(known) = bucket.iter().find(|k| ***k == *tokens) {
+        if let Some(known) = bucket.iter().find(|k| *k.list == *tokens) {
             return known.clone();
         }
-        let shared: Arc<[TokenId]> = tokens.into();
-        self.bytes += shared.len() * 4 + 32;
+        let bits = (tokens.len() >= MANY_TOKENS).then(|| {
+            let mut bits = Bits::new(vocabulary.n_logits as usize);
+            tokens.iter().for_each(|&t| _ = bits.insert(t));
+            Arc::new(bits)
+        });
+        self.bytes += tokens.len() * 4 + 48 + bits.as_ref().map_or(0, |b| b.memory_bytes());
+        let shared = TokenSet { list: tokens.into(), bits };
         bucket.push(shared.clone());
         shared
     }

@@ -3,5 +3,5 @@
 mod effects;
 mod trie;
 
-pub use effects::{Branch, Class, ClassTable, EffectId, EffectList, Effects};
+pub use effects::{Branch, Class, ClassTable, EffectId, EffectList, Effects, TokenSet};
 pub use trie::{NodeId, TokenId, Vocabulary};

@@ -4,6 +4,8 @@
 //! run of `order`. Invariants: special tokens (no bytes) and empty tokens are not in the trie; several
 //! tokens may have the same bytes and then share a node.
 
+use crate::grammar::Bits;
+
 pub type TokenId = u32;
 pub type NodeId = u32;
 
@@ -84,6 +86,13 @@ impl Vocabulary {
             }
         }
         Vocabulary { bytes, offsets, special, nodes, order, eos, pad, mask, n_logits, byte_tokens }
+    }
+
+    /// All tokens that have bytes.
+    pub fn texts(&self) -> Bits {
+        let mut all = Bits::new(self.n_logits as usize);
+        self.order.iter().for_each(|&t| _ = all.insert(t));
+        all
     }
 
     pub fn len(&self) -> usize {

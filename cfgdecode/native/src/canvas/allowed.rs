@@ -1,0 +1,308 @@
+//! The allowed tokens of a cell.
+//!
+//! A token is allowed if a view that leaves nothing out says so. With few tokens or few open cells that is the exact
+//! view. Otherwise the answer is closed in on from both sides: what a sketch around the cell can
+//! complete is allowed, what does not even fit gaps of any length is not; sketches in more detail decide what is left. If
+//! something is left after all of them, the set is not known to be complete and says so.
+//!
+//! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
+//! that are still undecided, one by one, at each configuration whose lexeme they might continue.
+
+use super::session::{Answer, Session, only};
+use super::sketch::{self, Detail, gap_of};
+use super::slots::Slot;
+use super::view::{Choice, Context, View};
+use crate::grammar::Bits;
+use crate::intersect::{Chart, SetId, Sources};
+use crate::lexer::ConfigId;
+use crate::vocabulary::{Branch, EffectId, TokenId, TokenSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+/// Gaps on either side that a pass opens beside the cell's own, and from which tokens.
+const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine), (2, Detail::Edges)];
+/// Bytes that a configuration can read from which on all its classes are looked at.
+const MANY_BYTES: usize = 100;
+/// Entries of a row up to which all classes are looked at.
+const FEW_ENTRIES: usize = 4;
+/// Undecided tokens from which on a verdict each would take too long.
+const MANY_VERDICTS: usize = 2_000;
+
+/// What is known of a cell's tokens.
+struct Sorted {
+    allowed: Bits,
+    /// Neither shown to be allowed nor to be not.
+    undecided: Bits,
+}
+
+impl Session {
+    /// The allowed tokens of an open slot, and whether they are all of them. If not, each has been shown to be
+    /// allowed, but some may be missing.
+    pub fn allowed(&mut self, i: usize) -> Result<(Bits, bool), &'static str> {
+        if self.is_small() || self.has_intervals() {
+            let allowed = self.with(|ctx, session| {
+                let mut sorted = session.all_undecided(false);
+                session.pass(ctx, &mut |session| &mut session.exact, i, &mut sorted);
+                sorted.allowed
+            })?;
+            return Ok((allowed, true));
+        }
+        match self.verdict() {
+            Answer::Dead => return Ok((self.no_tokens(), true)),
+            Answer::Undecided(limit) => return Err(limit),
+            Answer::Completable => {}
+        }
+        let sorted = self.with(|ctx, session| session.sort_tokens(ctx, i))?;
+        Ok((sorted.allowed, sorted.undecided.is_empty()))
+    }
+
+    fn no_tokens(&self) -> Bits {
+        Bits::new(self.constraint().vocabulary.n_logits as usize)
+    }
+
+    fn all_undecided(&self, with_ends: bool) -> Sorted {
+        let vocabulary = &self.constraint().vocabulary;
+        let mut undecided = vocabulary.texts();
+        if with_ends {
+            vocabulary.eos.iter().copied().chain(vocabulary.pad).for_each(|t| _ = undecided.insert(t));
+        }
+        vocabulary.mask.into_iter().for_each(|t| undecided.remove(t));
+        Sorted { allowed: self.no_tokens(), undecided }
+    }
+
+    fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize) -> Sorted {
+        let mut sorted = self.all_undecided(true);
+        if let Some(token) = self.witness_token(i) {
+            sorted.allowed.insert(token);
+            sorted.undecided.remove(token);
+        }
+        let must_try = !ctx.pool.is_fluid(&ctx.constraint.vocabulary, ctx.effects);
+        for (rank, (n_gaps, detail)) in PASSES.into_iter().enumerate() {
+            self.open_around(i, n_gaps, detail);
+            if must_try && self.concrete_mut().is_some_and(|view| view.has_pool()) {
+                self.pass_by_verdicts(ctx, i, &mut sorted);
+            } else {
+                self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i, &mut sorted);
+            }
+            self.close_again(i, n_gaps);
+            if rank == 0 && !sorted.undecided.is_empty() {
+                self.drop_dead(ctx, i, &mut sorted);
+            }
+            if sorted.undecided.is_empty() || ctx.stop() {
+                break;
+            }
+        }
+        sorted
+    }
+
+    /// Takes out the undecided tokens that do not fit even if gaps may have any length.
+    fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let Some(loose) = ctx.loose.take() else { return };
+        let pool = std::mem::replace(&mut ctx.pool, loose);
+        let mut possible = Sorted { allowed: self.no_tokens(), undecided: sorted.undecided.clone() };
+        self.pass(ctx, &mut |session| &mut session.relaxed, i, &mut possible);
+        ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
+        if !ctx.stop() {
+            sorted.undecided = possible.allowed;
+        }
+    }
+
+    /// One verdict for each class of undecided tokens, for grammars in which a gap cannot always be made longer.
+    fn pass_by_verdicts(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        self.drop_dead(ctx, i, sorted);
+        let Some(view) = self.concrete_mut() else { return };
+        let row = view.left_row(ctx, i).clone();
+        let vocabulary = ctx.constraint.vocabulary.clone();
+        let mut by_effects: FxHashMap<Vec<EffectId>, Vec<TokenId>> = FxHashMap::default();
+        for token in sorted.undecided.iter() {
+            let effects = row.iter().map(|&(c, _)| ctx.effects.of_token(&vocabulary, c, token)).collect();
+            by_effects.entry(effects).or_default().push(token);
+        }
+        let mut classes: Vec<Vec<TokenId>> = by_effects.into_values().collect();
+        classes.sort_unstable();
+        for class in classes.into_iter().take(MANY_VERDICTS) {
+            let mut trial = self.fork();
+            trial.set(i, Slot::Token(class[0]));
+            if Session::find_quickly(ctx, &mut trial) == Some(Answer::Completable) {
+                for t in class {
+                    sorted.undecided.remove(t);
+                    sorted.allowed.insert(t);
+                }
+            }
+            if ctx.stop() {
+                return;
+            }
+        }
+    }
+
+    /// Moves the undecided tokens that a view allows at slot i.
+    fn pass(&mut self, ctx: &mut Context<'_>, view: &mut dyn FnMut(&mut Session) -> &mut View, i: usize, sorted: &mut Sorted) {
+        let nothing = View::new(self.constraint().start, Vec::new(), vec![false]);
+        let mut taken = std::mem::replace(view(self), nothing);
+        Pass { ctx, view: &mut taken, i, sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }.run();
+        self.add_end_tokens(ctx, &mut taken, i, sorted);
+        *view(self) = taken;
+    }
+
+    /// EOS at slot i, and whatever may stand there behind an EOS further left.
+    fn add_end_tokens(&self, ctx: &mut Context<'_>, view: &mut View, i: usize, sorted: &mut Sorted) {
+        let vocabulary = ctx.constraint.vocabulary.clone();
+        let mut add = |t: TokenId| {
+            sorted.undecided.remove(t);
+            sorted.allowed.insert(t);
+        };
+        if view.ends_at(i) && view.fits_end(ctx, i) {
+            vocabulary.eos.iter().for_each(|&t| add(t));
+        }
+        // In the tail: an EOS at j < i whose tail admits slot i.
+        if (0..i).any(|j| view.ends_at(j) && view.fits_end(ctx, j)) {
+            match self.policy().tail_tokens(&vocabulary) {
+                Some(tokens) => tokens.into_iter().for_each(add),
+                None => (0..vocabulary.len() as u32).filter(|&t| vocabulary.mask != Some(t)).for_each(add),
+            }
+        }
+    }
+
+    /// Opens the cell's gap, and `n_gaps` more on either side, in the concrete view.
+    fn open_around(&mut self, i: usize, n_gaps: usize, detail: Detail) {
+        let (a, b) = self.reach(i, n_gaps);
+        let choices = sketch::choices(self.representatives(), self.slots(), a..b, detail);
+        let open: Vec<bool> = (a..b).map(|j| self.slots()[j] == Slot::Open).collect();
+        let ends = self.exact.ends().to_vec();
+        let Some(view) = self.concrete_mut() else { return };
+        for (j, choice) in (a..b).zip(choices).filter(|(j, _)| open[j - a]) {
+            view.set_choice(j, choice);
+        }
+        view.set_ends(ends);
+    }
+
+    fn close_again(&mut self, i: usize, n_gaps: usize) {
+        let (a, b) = self.reach(i, n_gaps);
+        let tokens: Vec<(usize, TokenId)> = (a..b).filter(|&j| self.slots()[j] == Slot::Open).filter_map(|j| Some((j, self.concrete_token(j)?))).collect();
+        let ends = only(self.concrete_end(), self.slots().len());
+        let Some(view) = self.concrete_mut() else { return };
+        for (j, token) in tokens {
+            view.set_choice(j, Choice::One(token));
+        }
+        view.set_ends(ends);
+    }
+
+    fn reach(&self, i: usize, n_gaps: usize) -> (usize, usize) {
+        let gap = gap_of(self.slots(), i);
+        self.window(gap.start, gap.end, n_gaps, self.slots().len())
+    }
+}
+
+struct Pass<'p, 'c> {
+    ctx: &'p mut Context<'c>,
+    view: &'p mut View,
+    i: usize,
+    sorted: &'p mut Sorted,
+    /// Token sets of which nothing is undecided any more, kept alive.
+    settled: FxHashSet<*const TokenId>,
+    kept: Vec<TokenSet>,
+    memo: FxHashMap<(EffectId, SetId), bool>,
+}
+
+impl Pass<'_, '_> {
+    fn run(&mut self) {
+        let row = self.view.left_row(self.ctx, self.i).clone();
+        for (fresh, set) in self.ctx.left_fresh(&row) {
+            self.by_classes(fresh, set);
+        }
+        let n_bytes = |ctx: &mut Context<'_>, c: ConfigId| (0..=255).filter(|&b| ctx.effects.lexer.step(c, b) != ConfigId(0)).count();
+        let (mut many, mut few) = (Vec::new(), Vec::new());
+        for (c, set) in row {
+            let n = n_bytes(self.ctx, c);
+            if n >= MANY_BYTES { many.push((c, set)) } else { few.push((c, set)) }
+        }
+        if few.len() <= FEW_ENTRIES {
+            many.append(&mut few);
+        }
+        for (c, set) in many {
+            self.by_classes(c, set);
+        }
+        self.by_tokens(&few);
+    }
+
+    /// The classes of tokens that configuration `c` reads itself, from left set `set`.
+    fn by_classes(&mut self, c: ConfigId, set: SetId) {
+        if self.sorted.undecided.is_empty() || self.ctx.stop() {
+            return;
+        }
+        let vocabulary = self.ctx.constraint.vocabulary.clone();
+        let classes = self.ctx.effects.classes_on(&vocabulary, c);
+        let ends = self.ctx.effects.going_on(&vocabulary, c, None).ends;
+        self.view.need_right(self.ctx, self.i + 1, &ends);
+        for class in classes.iter() {
+            if self.settled.contains(&class.tokens.list.as_ptr()) {
+                continue;
+            }
+            if !class.tokens.meets(&self.sorted.undecided) {
+                self.settle(&class.tokens);
+            } else if self.fits(class.effect, set) {
+                class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed);
+                self.settle(&class.tokens);
+            }
+        }
+    }
+
+    fn settle(&mut self, tokens: &TokenSet) {
+        self.settled.insert(tokens.list.as_ptr());
+        self.kept.push(tokens.clone());
+    }
+
+    /// Undecided tokens that continue the lexemes of these entries, one by one.
+    fn by_tokens(&mut self, row: &[(ConfigId, SetId)]) {
+        let vocabulary = self.ctx.constraint.vocabulary.clone();
+        let mut of_byte: Vec<Vec<TokenId>> = vec![Vec::new(); 256];
+        for t in self.sorted.undecided.iter() {
+            if let Some(&first) = vocabulary.text(t).first() {
+                of_byte[first as usize].push(t);
+            }
+        }
+        for (byte, tokens) in (0..=255u8).zip(of_byte).filter(|(_, tokens)| !tokens.is_empty()) {
+            let readers: Vec<(ConfigId, SetId)> =
+                row.iter().copied().filter(|&(c, _)| self.ctx.effects.lexer.step(c, byte) != ConfigId(0)).collect();
+            for t in tokens {
+                for &(c, set) in &readers {
+                    let effect = self.ctx.effects.going_on_with(&vocabulary, c, t);
+                    if self.fits(effect, set) {
+                        self.sorted.undecided.remove(t);
+                        self.sorted.allowed.insert(t);
+                        break;
+                    }
+                }
+            }
+            if self.ctx.stop() {
+                return;
+            }
+        }
+    }
+
+    /// Whether a token of this effect at the slot, read from left set `l`, leads to a completable canvas.
+    fn fits(&mut self, effect: EffectId, l: SetId) -> bool {
+        if let Some(&known) = self.memo.get(&(effect, l)) {
+            return known;
+        }
+        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.ctx.effects.branches(effect));
+        let fits = branches.into_iter().any(|branch| match branch {
+            Branch::End(c) => {
+                let r = self.view.right_set(self.ctx, self.i + 1, c);
+                self.ctx.charts.fits(&self.ctx.constraint.cfg, l, r)
+            }
+            Branch::Skip(rest) => self.fits(rest, l),
+            Branch::Emit(t, rest) => {
+                if !self.ctx.charts.left.predicts(l, t) {
+                    return false;
+                }
+                let mut sources = Sources::default();
+                sources.arcs.push((t, l));
+                let next = self.ctx.charts.left.build(&self.ctx.constraint.cfg, &mut sources);
+                next != Chart::DEAD && self.fits(rest, next)
+            }
+        });
+        self.memo.insert((effect, l), fits);
+        fits
+    }
+}
