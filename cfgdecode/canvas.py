@@ -111,17 +111,19 @@ class AllowedTokens:
 class AllowedTable:
     """Allowed sets of all open cells; cells with equal sets share a row.
 
-    positions: int64[n_open]; table: int32[U, ceil(V/32)]; row_of: int32[n_open] into `table`.
+    positions: int64[n_open]; table: int32[U, ceil(V/32)]; row_of: int32[n_open] into `table`; exact: bool[n_open],
+    whether the set is known to be complete.
     """
 
     positions: npt.NDArray[np.int64]
     table: npt.NDArray[np.int32]
     row_of: npt.NDArray[np.int32]
+    exact: npt.NDArray[np.bool_]
     vocabulary: Any = field(repr=False)
 
     def row(self, i: int) -> AllowedTokens:
         """The allowed tokens of the i-th open cell."""
-        return AllowedTokens(self.table[self.row_of[i]], self.vocabulary)
+        return AllowedTokens(self.table[self.row_of[i]], self.vocabulary, bool(self.exact[i]))
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -262,20 +264,29 @@ class Canvas:
 
     def allowed_all(self) -> AllowedTable:
         """The allowed sets of all open cells."""
+        width = -(-self.constraint.vocabulary.n_logits // 32)
+        if not self._intervals:
+            positions, row_of, exact, raw = self._native.allowed_all()
+            table = np.frombuffer(raw, dtype="<i4").astype(np.int32, copy=False).reshape(-1, width)
+            return self._table(positions, table, row_of, exact)
         positions = self.open_positions
         rows: dict[bytes, int] = {}
-        table: list[npt.NDArray[np.int32]] = []
-        row_of: list[int] = []
+        row_of, exact = [], []
         for position in positions:
-            raw, _ = self._native.allowed(self._open_slot(position))
-            if raw not in rows:
-                rows[raw] = len(table)
-                table.append(np.frombuffer(raw, dtype="<i4").astype(np.int32, copy=False))
-            row_of.append(rows[raw])
-        width = -(-self.constraint.vocabulary.n_logits // 32)
-        stacked = np.stack(table) if table else np.zeros((0, width), dtype=np.int32)
+            raw, is_exact = self._native.allowed(self._open_slot(position))
+            row_of.append(rows.setdefault(raw, len(rows)))
+            exact.append(is_exact)
+        return self._table(positions, np.frombuffer(b"".join(rows), dtype="<i4").reshape(-1, width), row_of, exact)
+
+    def _table(
+        self, positions: list[int], table: npt.NDArray[np.int32], row_of: list[int], exact: list[bool]
+    ) -> AllowedTable:
         return AllowedTable(
-            np.array(positions, dtype=np.int64), stacked, np.array(row_of, dtype=np.int32), self.constraint.vocabulary
+            np.array(positions, dtype=np.int64),
+            table,
+            np.array(row_of, dtype=np.int32),
+            np.array(exact, dtype=np.bool_),
+            self.constraint.vocabulary,
         )
 
     def would_accept(self, position: int, token: int) -> Verdict:

@@ -5,6 +5,8 @@
 //! complete is allowed, what does not even fit gaps of any length is not; sketches in more detail decide what is left. If
 //! something is left after all of them, the set is not known to be complete and says so.
 //!
+//! In grammars with a filler the sets of cells deep inside a gap are one set, worked out once for the gap.
+//!
 //! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
 //! that are still undecided, one by one, at each configuration whose lexeme they might continue.
 
@@ -18,6 +20,8 @@ use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId, TokenId, TokenSet};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Gaps on either side that a pass opens beside the cell's own, and from which tokens.
 const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine), (2, Detail::Edges)];
@@ -27,6 +31,12 @@ const MANY_BYTES: usize = 100;
 const FEW_ENTRIES: usize = 4;
 /// Undecided tokens from which on a verdict each would take too long.
 const MANY_VERDICTS: usize = 2_000;
+
+/// Cells at either end of a gap whose sets are worked out one by one; those between have the same set if the gap is fluid.
+const MARGIN: usize = 3;
+
+/// The allowed tokens of a cell, and whether they are surely all.
+pub type Allowed = (Arc<Bits>, bool);
 
 /// What is known of a cell's tokens.
 struct Sorted {
@@ -38,22 +48,89 @@ struct Sorted {
 impl Session {
     /// The allowed tokens of an open slot, and whether they are all of them. If not, each has been shown to be
     /// allowed, but some may be missing.
-    pub fn allowed(&mut self, i: usize) -> Result<(Bits, bool), &'static str> {
+    pub fn allowed(&mut self, i: usize) -> Result<Allowed, &'static str> {
+        if let Some(known) = self.allowed_known.get(&i) {
+            return Ok(known.clone());
+        }
+        let answer = self.find_allowed(i)?;
+        self.allowed_known.insert(i, answer.clone());
+        Ok(answer)
+    }
+
+    /// The allowed tokens of all open slots; cells deep inside a gap share one set.
+    pub fn allowed_all(&mut self) -> Result<Vec<(usize, Allowed)>, &'static str> {
+        let n = self.slots().len();
+        let mut all = Vec::new();
+        let mut i = 0;
+        while i < n {
+            match self.slots()[i] {
+                Slot::Open => {}
+                Slot::Optional => {
+                    all.push((i, self.allowed(i)?));
+                    i += 1;
+                    continue;
+                }
+                Slot::Token(_) | Slot::Anything => {
+                    i += 1;
+                    continue;
+                }
+            }
+            let gap = gap_of(self.slots(), i);
+            let inner = gap.start + MARGIN..gap.end.saturating_sub(MARGIN);
+            let shared = if inner.len() > 1 { self.allowed_inside(gap.clone())? } else { None };
+            for j in gap.clone() {
+                if let Some(shared) = shared.as_ref().filter(|_| inner.contains(&j)) {
+                    self.allowed_known.insert(j, shared.clone());
+                }
+                all.push((j, self.allowed(j)?));
+            }
+            i = gap.end;
+        }
+        Ok(all)
+    }
+
+    fn find_allowed(&mut self, i: usize) -> Result<Allowed, &'static str> {
         if self.is_small() || self.has_intervals() {
             let allowed = self.with(|ctx, session| {
                 let mut sorted = session.all_undecided(false);
-                session.pass(ctx, &mut |session| &mut session.exact, i, &mut sorted);
+                session.pass(ctx, &mut |session| &mut session.exact, i..i + 1, &mut sorted);
                 sorted.allowed
             })?;
-            return Ok((allowed, true));
+            return Ok((allowed.into(), true));
         }
         match self.verdict() {
-            Answer::Dead => return Ok((self.no_tokens(), true)),
+            Answer::Dead => return Ok((self.no_tokens().into(), true)),
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
         let sorted = self.with(|ctx, session| session.sort_tokens(ctx, i))?;
-        Ok((sorted.allowed, sorted.undecided.is_empty()))
+        Ok((sorted.allowed.into(), sorted.undecided.is_empty()))
+    }
+
+    /// The set of every cell of a gap but those at its margins: what is allowed between `MARGIN` tokens of the gap on the left and
+    /// as many on the right is allowed wherever there is more room, if the gap can be made longer (it is fluid); and
+    /// what does not fit gaps of any length is allowed nowhere. None if that leaves tokens undecided.
+    fn allowed_inside(&mut self, gap: Range<usize>) -> Result<Option<Allowed>, &'static str> {
+        if self.is_small() || self.has_intervals() || self.verdict() != Answer::Completable {
+            return Ok(None);
+        }
+        self.with(|ctx, session| {
+            if !ctx.pool.is_fluid(&ctx.constraint.vocabulary, ctx.effects) {
+                return None;
+            }
+            let mut sorted = session.all_undecided(true);
+            session.open_around(gap.start, 0, Detail::Coarse);
+            let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
+            steady(session, true);
+            let cells = gap.start + MARGIN..gap.end - MARGIN;
+            session.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells, &mut sorted);
+            steady(session, false);
+            session.close_again(gap.start, 0);
+            if !sorted.undecided.is_empty() {
+                session.drop_dead(ctx, gap.start + MARGIN, &mut sorted);
+            }
+            sorted.undecided.is_empty().then(|| (sorted.allowed.into(), true))
+        })
     }
 
     fn no_tokens(&self) -> Bits {
@@ -76,18 +153,23 @@ impl Session {
             sorted.allowed.insert(token);
             sorted.undecided.remove(token);
         }
+        let t0 = std::time::Instant::now();
         let must_try = !ctx.pool.is_fluid(&ctx.constraint.vocabulary, ctx.effects);
+        let mut has_tried = false;
         for (rank, (n_gaps, detail)) in PASSES.into_iter().enumerate() {
             self.open_around(i, n_gaps, detail);
-            if must_try && self.concrete_mut().is_some_and(|view| view.has_pool()) {
-                self.pass_by_verdicts(ctx, i, &mut sorted);
-            } else {
-                self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i, &mut sorted);
+            let try_all = must_try && self.concrete_mut().is_some_and(|view| view.has_pool());
+            if !try_all {
+                self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
             }
             self.close_again(i, n_gaps);
             if rank == 0 && !sorted.undecided.is_empty() {
                 self.drop_dead(ctx, i, &mut sorted);
             }
+            if try_all && !std::mem::replace(&mut has_tried, true) {
+                self.pass_by_verdicts(ctx, i, &mut sorted);
+            }
+            if std::env::var("DBG").is_ok() { eprintln!("  cell {i} pass {rank} allowed {} undecided {} {:?} items {} stop {:?}", sorted.allowed.count(), sorted.undecided.count(), t0.elapsed(), ctx.charts.n_items(), ctx.stopped); }
             if sorted.undecided.is_empty() || ctx.stop() {
                 break;
             }
@@ -100,7 +182,7 @@ impl Session {
         let Some(loose) = ctx.loose.take() else { return };
         let pool = std::mem::replace(&mut ctx.pool, loose);
         let mut possible = Sorted { allowed: self.no_tokens(), undecided: sorted.undecided.clone() };
-        self.pass(ctx, &mut |session| &mut session.relaxed, i, &mut possible);
+        self.pass(ctx, &mut |session| &mut session.relaxed, i..i + 1, &mut possible);
         ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
         if !ctx.stop() {
             sorted.undecided = possible.allowed;
@@ -109,7 +191,6 @@ impl Session {
 
     /// One verdict for each class of undecided tokens, for grammars in which a gap cannot always be made longer.
     fn pass_by_verdicts(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        self.drop_dead(ctx, i, sorted);
         let Some(view) = self.concrete_mut() else { return };
         let row = view.left_row(ctx, i).clone();
         let vocabulary = ctx.constraint.vocabulary.clone();
@@ -135,12 +216,12 @@ impl Session {
         }
     }
 
-    /// Moves the undecided tokens that a view allows at slot i.
-    fn pass(&mut self, ctx: &mut Context<'_>, view: &mut dyn FnMut(&mut Session) -> &mut View, i: usize, sorted: &mut Sorted) {
+    /// Moves the undecided tokens that a view allows in place of these cells (of one cell: at that cell).
+    fn pass(&mut self, ctx: &mut Context<'_>, view: &mut dyn FnMut(&mut Session) -> &mut View, cells: Range<usize>, sorted: &mut Sorted) {
         let nothing = View::new(self.constraint().start, Vec::new(), vec![false]);
         let mut taken = std::mem::replace(view(self), nothing);
-        Pass { ctx, view: &mut taken, i, sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }.run();
-        self.add_end_tokens(ctx, &mut taken, i, sorted);
+        Pass { ctx, view: &mut taken, cells: cells.clone(), sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }.run();
+        self.add_end_tokens(ctx, &mut taken, cells.start, sorted);
         *view(self) = taken;
     }
 
@@ -196,7 +277,7 @@ impl Session {
 struct Pass<'p, 'c> {
     ctx: &'p mut Context<'c>,
     view: &'p mut View,
-    i: usize,
+    cells: Range<usize>,
     sorted: &'p mut Sorted,
     /// Token sets of which nothing is undecided any more, kept alive.
     settled: FxHashSet<*const TokenId>,
@@ -206,7 +287,7 @@ struct Pass<'p, 'c> {
 
 impl Pass<'_, '_> {
     fn run(&mut self) {
-        let row = self.view.left_row(self.ctx, self.i).clone();
+        let row = self.view.left_row(self.ctx, self.cells.start).clone();
         for (fresh, set) in self.ctx.left_fresh(&row) {
             self.by_classes(fresh, set);
         }
@@ -233,7 +314,7 @@ impl Pass<'_, '_> {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
         let classes = self.ctx.effects.classes_on(&vocabulary, c);
         let ends = self.ctx.effects.going_on(&vocabulary, c, None).ends;
-        self.view.need_right(self.ctx, self.i + 1, &ends);
+        self.view.need_right(self.ctx, self.cells.end, &ends);
         for class in classes.iter() {
             if self.settled.contains(&class.tokens.list.as_ptr()) {
                 continue;
@@ -288,7 +369,7 @@ impl Pass<'_, '_> {
         let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.ctx.effects.branches(effect));
         let fits = branches.into_iter().any(|branch| match branch {
             Branch::End(c) => {
-                let r = self.view.right_set(self.ctx, self.i + 1, c);
+                let r = self.view.right_set(self.ctx, self.cells.end, c);
                 self.ctx.charts.fits(&self.ctx.constraint.cfg, l, r)
             }
             Branch::Skip(rest) => self.fits(rest, l),

@@ -63,8 +63,8 @@ impl GapLeft {
         GapLeft { n_cells, hub, pending }
     }
 
-    /// The row behind `m` tokens of the gap.
-    pub(super) fn row(&self, ctx: &mut Context<'_>, m: u32) -> LeftRow {
+    /// The row behind `m` tokens of the gap; if `steady`, only what is behind any larger number of tokens too.
+    pub(super) fn row(&self, ctx: &mut Context<'_>, m: u32, steady: bool) -> LeftRow {
         let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
         for part in ctx.pool.parts.iter().take_while(|p| p.cost() <= m) {
             ends.push((part.last(ctx.pool.begin), self.hub.member(m - part.cost())));
@@ -78,7 +78,7 @@ impl GapLeft {
                 ends.push((p.config, p.set));
             }
             for way in p.completions.iter().flat_map(|c| &c.inside) {
-                if way.cost() == m || loops && way.cost() < m {
+                if way.cost() == m && !steady || loops && way.cost() <= m {
                     ends.push((way.last(p.config), p.set));
                 }
             }
@@ -280,6 +280,7 @@ impl View {
     /// Adds what may follow configuration `c` inside a pool gap with `r` cells left before boundary `b`.
     pub(super) fn gap_sources(&mut self, ctx: &mut Context<'_>, b: usize, r: u32, c: ConfigId, hub: Family, sources: &mut Sources) {
         let loops = ctx.loop_token(c).is_some();
+        let steady = self.steady;
         let mut exits: SmallVec<[ConfigId; 4]> = SmallVec::new();
         if loops {
             exits.push(c);
@@ -291,7 +292,7 @@ impl View {
                     Entry::Arc(t, s) => sources.arcs.push((t, s)),
                 }
             }
-            exits.extend(completion.inside.iter().filter(|way| way.cost() == r || loops && way.cost() < r).map(|way| way.last(c)));
+            exits.extend(completion.inside.iter().filter(|way| way.cost() == r && !steady || loops && way.cost() <= r).map(|way| way.last(c)));
         }
         for exit in exits {
             if let Some(more) = self.right_sources(b, exit) {

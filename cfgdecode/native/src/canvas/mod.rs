@@ -12,6 +12,7 @@ mod sketch;
 mod slots;
 mod view;
 
+pub use allowed::Allowed;
 pub use constraint::{Constraint, ConstraintError, Limits, Tables};
 pub use session::{Answer, Session, Stats};
 pub use slots::{EosPolicy, Slot};

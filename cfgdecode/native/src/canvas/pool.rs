@@ -28,6 +28,8 @@ const MAX_COMPLETION: usize = 4_000;
 const MAX_LOOSE: usize = 6_000;
 /// Tokens that a spelling may have.
 const MAX_TOKENS: usize = 64;
+/// Configurations inside characters that the pool keeps.
+const MAX_BROKEN: usize = 400;
 /// Cost of what cannot be had.
 pub(super) const NEVER: u32 = u32::MAX;
 
@@ -197,7 +199,12 @@ impl Pool {
         if effects.lexer.is_fresh(c) || self.is_space(vocabulary, effects, c) {
             found.push(Completion { terminal: None, spelling: Spelling::default(), inside: Vec::new() });
         } else {
+            let mut has_ignored = false;
             for (terminal, text) in endings(effects, self.filler.is_some(), c, limit, usize::MAX) {
+                let terminal = (!effects.is_ignored(terminal)).then_some(terminal);
+                if terminal.is_none() && std::mem::replace(&mut has_ignored, true) {
+                    continue;
+                }
                 if let Some(completion) = spell_on(vocabulary, effects, c, &text, terminal) {
                     found.push(completion);
                 }
@@ -248,14 +255,16 @@ impl Pool {
             None => (constraint.start, Vec::new()),
         };
         let n_terminals = constraint.cfg.n_terminals as usize;
-        let mut lexemes: Vec<Completion> = Vec::new();
+        let (mut lexemes, mut ignored): (Vec<Completion>, Vec<Completion>) = (Vec::new(), Vec::new());
         for (terminal, text) in endings(effects, self.filler.is_some(), fresh, MAX_SEARCH, n_terminals) {
             let text = [&space[..], &text[..]].concat();
-            if terminal.is_some() && text.len() > space.len() {
+            if effects.is_ignored(terminal) {
+                ignored.extend(spell_on(vocabulary, effects, self.begin, &text, None));
+            } else if text.len() > space.len() {
                 for n in 1..text.len().min(MAX_TOKENS) {
                     self.tokens.extend(vocabulary.spell(&text[n..], MAX_TOKENS).into_iter().flatten());
                 }
-                lexemes.extend(spell_on(vocabulary, effects, self.begin, &text, terminal));
+                lexemes.extend(spell_on(vocabulary, effects, self.begin, &text, Some(terminal)));
             }
         }
         lexemes.sort_by_key(|l| (l.cost(), l.terminal));
@@ -263,12 +272,39 @@ impl Pool {
         self.tokens.sort_unstable();
         self.tokens.dedup();
         let mut seen: FxHashSet<ConfigId> = std::iter::once(self.begin).collect();
-        let mut parts: Vec<&Spelling> = lexemes.iter().flat_map(|l| &l.inside).collect();
+        let broken: Vec<Spelling> = self.broken_characters(vocabulary, effects, lexemes.iter().chain(&ignored));
+        let mut parts: Vec<&Spelling> = lexemes.iter().chain(&ignored).flat_map(|l| &l.inside).chain(&broken).collect();
         parts.sort_by_key(|p| p.cost());
         parts.retain(|p| seen.insert(p.last(self.begin)));
         self.parts = parts.into_iter().cloned().map(Arc::new).collect();
         self.part_of = self.parts.iter().map(|p| (p.last(self.begin), p.clone())).collect();
         self.lexemes = lexemes;
+    }
+
+    /// Ways to configurations inside a character of more than one byte, in lexemes that may hold any.
+    fn broken_characters<'a>(&self, vocabulary: &Vocabulary, effects: &mut Effects, lexemes: impl Iterator<Item = &'a Completion>) -> Vec<Spelling> {
+        let classes = *effects.lexer.byte_classes();
+        let mut seen_class = [false; 256];
+        let high: Vec<u8> = (0x80..=0xFF).filter(|&b| !std::mem::replace(&mut seen_class[classes[b as usize] as usize], true)).collect();
+        let mut ways: Vec<Spelling> = lexemes.flat_map(|l| &l.inside).cloned().collect();
+        let mut seen: FxHashSet<ConfigId> = ways.iter().map(|w| w.last(self.begin)).collect();
+        let (mut at, n_whole) = (0, ways.len());
+        while at < ways.len() && ways.len() < n_whole + MAX_BROKEN {
+            let here = ways[at].last(self.begin);
+            for &byte in &high {
+                let next = effects.lexer.step(here, byte);
+                let class = classes[byte as usize];
+                let token = (0x80..=0xFF).filter(|&b| classes[b as usize] == class).find_map(|b| vocabulary.byte_tokens[b as usize]);
+                if let Some(token) = token.filter(|_| next != DEAD && seen.insert(next)) {
+                    let mut way = ways[at].clone();
+                    way.tokens.push(token);
+                    way.configs.push(next);
+                    ways.push(way);
+                }
+            }
+            at += 1;
+        }
+        ways.split_off(n_whole)
     }
 
     /// The fewest tokens of each symbol, by rising cost (Knuth 1977).
@@ -334,19 +370,18 @@ fn ends_of(effects: &mut Effects, vocabulary: &Vocabulary, c: ConfigId, token: T
 /// A shortest text for each terminal that the lexeme of `c` may end as (or, if `c` is fresh, for each terminal): by
 /// breadth-first search over bytes, until `enough` terminals are found. With `spaced`, what comes next begins with
 /// ignorable text; where that cannot end the lexeme, another such byte is part of the text.
-fn endings(effects: &mut Effects, spaced: bool, c: ConfigId, limit: usize, enough: usize) -> Vec<(Option<TerminalId>, Vec<u8>)> {
+fn endings(effects: &mut Effects, spaced: bool, c: ConfigId, limit: usize, enough: usize) -> Vec<(TerminalId, Vec<u8>)> {
     let bytes = byte_choices(effects);
     let mut agenda: Vec<(ConfigId, usize, u8)> = vec![(c, usize::MAX, 0)];
     let mut seen: FxHashSet<ConfigId> = std::iter::once(c).collect();
-    let mut found: Vec<(Option<TerminalId>, Vec<u8>)> = Vec::new();
-    let mut has: FxHashSet<Option<TerminalId>> = FxHashSet::default();
+    let mut found: Vec<(TerminalId, Vec<u8>)> = Vec::new();
+    let mut has: FxHashSet<TerminalId> = FxHashSet::default();
     let mut at = 0;
     while at < agenda.len() && agenda.len() < limit && found.len() < enough {
         let here = agenda[at].0;
         let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(here));
         for (t, fresh) in cuts {
-            let terminal = (!effects.is_ignored(t)).then_some(t);
-            if has.contains(&terminal) {
+            if has.contains(&t) {
                 continue;
             }
             let more: Option<&[u8]> = match spaced {
@@ -357,14 +392,14 @@ fn endings(effects: &mut Effects, spaced: bool, c: ConfigId, limit: usize, enoug
                 true => None,
             };
             if let Some(more) = more {
-                has.insert(terminal);
+                has.insert(t);
                 let mut text = more.to_vec();
                 let mut back = at;
                 while agenda[back].1 != usize::MAX {
                     text.insert(0, agenda[back].2);
                     back = agenda[back].1;
                 }
-                found.push((terminal, text));
+                found.push((t, text));
             }
         }
         for &byte in &bytes {

@@ -13,6 +13,7 @@
 //! Invariants: `witness`, if there is one, fits the slots cell by cell and its text is in the language;
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
+use super::allowed::Allowed;
 use super::constraint::Constraint;
 use super::pool::Pool;
 use super::representatives::Representatives;
@@ -21,6 +22,7 @@ use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Charts, Choice, Context, Step, View};
 use crate::vocabulary::TokenId;
+use rustc_hash::FxHashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -62,6 +64,7 @@ pub struct Session {
     generation: u64,
     witness: Option<Witness>,
     verdict: Option<Answer>,
+    pub(super) allowed_known: FxHashMap<usize, Allowed>,
     stats: Stats,
 }
 
@@ -116,6 +119,7 @@ impl Session {
             generation: 0,
             witness: None,
             verdict: None,
+            allowed_known: FxHashMap::default(),
             stats: Stats::default(),
         }
     }
@@ -134,6 +138,7 @@ impl Session {
             generation: self.generation,
             witness: self.witness.clone(),
             verdict: self.verdict,
+            allowed_known: self.allowed_known.clone(),
             stats: self.stats,
         }
     }
@@ -187,6 +192,7 @@ impl Session {
         };
         let refined = self.slots[i] == Slot::Open && matches!(slot, Slot::Token(_));
         self.slots[i] = slot;
+        self.allowed_known.clear();
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
@@ -226,6 +232,7 @@ impl Session {
         self.sketches = new_sketches(&self.constraint, &self.representatives, &slots, &ends);
         self.relaxed = View::new(self.constraint.start, slots.iter().map(sketch::loose).collect(), ends.clone());
         self.concrete = None;
+        self.allowed_known.clear();
         self.slots = slots;
         self.witness = None;
         self.verdict = None;

@@ -72,6 +72,8 @@ pub struct View {
     left: Vec<LeftRow>,
     /// By first slot: the pool gap that begins there.
     gaps: FxHashMap<usize, Arc<GapLeft>>,
+    /// Inside pool gaps, leave out what only fits at one place.
+    pub(super) steady: bool,
     left_valid: usize,
     right: Vec<RightRow>,
     right_valid: usize,
@@ -308,6 +310,7 @@ impl View {
             ends,
             left: std::iter::once(vec![(start, Chart::ROOT)]).chain((0..n).map(|_| Vec::new())).collect(),
             gaps: FxHashMap::default(),
+            steady: false,
             left_valid: 0,
             right: vec![RightRow::default(); n + 1],
             right_valid: n + 1,
@@ -369,7 +372,7 @@ impl View {
         }
         if boundary > 0 && self.choices[boundary - 1] == Choice::Pool && self.left[boundary].is_empty() {
             let (gap, first) = self.gap_left(ctx, boundary - 1);
-            self.left[boundary] = gap.row(ctx, (boundary - first) as u32);
+            self.left[boundary] = gap.row(ctx, (boundary - first) as u32, self.steady);
         }
         &self.left[boundary]
     }

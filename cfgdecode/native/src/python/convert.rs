@@ -1,12 +1,14 @@
 //! Python values to values of the core, and back.
 
 use super::{POLICIES, errors};
-use crate::canvas::{EosPolicy, Slot};
+use crate::canvas::{Allowed, EosPolicy, Slot};
 use crate::grammar::Bits;
 use crate::lexer::{LexerSpec, Mode, Node, TerminalSpec};
 use crate::vocabulary::Vocabulary;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Longest token in bytes.
 const MAX_TOKEN_BYTES: usize = 4096;
@@ -119,4 +121,24 @@ pub(super) fn bitmask(ids: &Bits, width: u32) -> Vec<u8> {
     let mut mask = ids.to_bytes();
     mask.truncate((width as usize).div_ceil(32) * 4);
     mask
+}
+
+/// Slots, the row of each, whether each is exact, and the distinct rows one behind the other.
+pub(super) fn table(all: &[(usize, Allowed)], width: u32) -> (Vec<usize>, Vec<u32>, Vec<bool>, Vec<u8>) {
+    let mut rows: Vec<Vec<u8>> = Vec::new();
+    let mut known: FxHashMap<*const Bits, u32> = FxHashMap::default();
+    let (mut slots, mut row_of, mut exact) = (Vec::new(), Vec::new(), Vec::new());
+    for (slot, (allowed, is_exact)) in all {
+        let row = *known.entry(Arc::as_ptr(allowed)).or_insert_with(|| {
+            let row = bitmask(allowed, width);
+            rows.iter().position(|r| *r == row).unwrap_or_else(|| {
+                rows.push(row);
+                rows.len() - 1
+            }) as u32
+        });
+        slots.push(*slot);
+        row_of.push(row);
+        exact.push(*is_exact);
+    }
+    (slots, row_of, exact, rows.concat())
 }

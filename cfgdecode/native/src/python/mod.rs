@@ -125,6 +125,9 @@ impl PySession {
     }
 }
 
+/// See [`PySession::allowed_all`].
+type PyTable<'py> = (Vec<usize>, Vec<u32>, Vec<bool>, Bound<'py, PyBytes>);
+
 /// (0 dead | 1 completable | 2 undecided, limit that was reached)
 type PyAnswer = (u8, Option<&'static str>);
 
@@ -184,6 +187,15 @@ impl PySession {
             s.allowed(i).map(|(ids, exact)| (convert::bitmask(&ids, width), exact)).map_err(errors::limit)
         })?;
         Ok((PyBytes::new(py, &mask), exact))
+    }
+
+    /// Open slots, the row of each in a table of bit masks, whether each set is surely complete, and the table.
+    fn allowed_all<'py>(&self, py: Python<'py>) -> PyResult<PyTable<'py>> {
+        let (slots, row_of, exact, table) = self.run(py, |s| {
+            let width = s.constraint().vocabulary.n_logits;
+            s.allowed_all().map(|all| convert::table(&all, width)).map_err(errors::limit)
+        })?;
+        Ok((slots, row_of, exact, PyBytes::new(py, &table)))
     }
 
     /// left sets, right sets, items, states, effects, configs, trie nodes, table bytes, calls, µs
