@@ -8,7 +8,7 @@
 //! In grammars with a filler the sets of cells deep inside a gap are one set, worked out once for the gap.
 //!
 //! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
-//! that are still undecided, one by one, at each configuration whose lexeme they might continue.
+//! that are still undecided, at each configuration that may be behind their first byte.
 
 use super::session::{Answer, Session, only};
 use super::sketch::{self, Detail, gap_of};
@@ -16,8 +16,8 @@ use super::slots::Slot;
 use super::view::{Choice, Context, View};
 use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
-use crate::lexer::ConfigId;
-use crate::vocabulary::{Branch, EffectId, TokenId, TokenSet};
+use crate::lexer::{ConfigId, DEAD};
+use crate::vocabulary::{Branch, EffectId, TokenId, TokenSet, Vocabulary};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -25,10 +25,8 @@ use std::sync::Arc;
 
 /// Gaps on either side that a pass opens beside the cell's own, and from which tokens.
 const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine), (2, Detail::Edges)];
-/// Bytes that a configuration can read from which on all its classes are looked at.
-const MANY_BYTES: usize = 100;
-/// Entries of a row up to which all classes are looked at.
-const FEW_ENTRIES: usize = 4;
+/// Undecided tokens with one first byte up to which they are looked at one by one.
+const FEW_TOKENS: usize = 32;
 /// Undecided tokens from which on a verdict each would take too long.
 const MANY_VERDICTS: usize = 2_000;
 
@@ -291,19 +289,7 @@ impl Pass<'_, '_> {
         for (fresh, set) in self.ctx.left_fresh(&row) {
             self.by_classes(fresh, set);
         }
-        let n_bytes = |ctx: &mut Context<'_>, c: ConfigId| (0..=255).filter(|&b| ctx.effects.lexer.step(c, b) != ConfigId(0)).count();
-        let (mut many, mut few) = (Vec::new(), Vec::new());
-        for (c, set) in row {
-            let n = n_bytes(self.ctx, c);
-            if n >= MANY_BYTES { many.push((c, set)) } else { few.push((c, set)) }
-        }
-        if few.len() <= FEW_ENTRIES {
-            many.append(&mut few);
-        }
-        for (c, set) in many {
-            self.by_classes(c, set);
-        }
-        self.by_tokens(&few);
+        self.by_bytes(&row);
     }
 
     /// The classes of tokens that configuration `c` reads itself, from left set `set`.
@@ -333,8 +319,9 @@ impl Pass<'_, '_> {
         self.kept.push(tokens.clone());
     }
 
-    /// Undecided tokens that continue the lexemes of these entries, one by one.
-    fn by_tokens(&mut self, row: &[(ConfigId, SetId)]) {
+    /// Undecided tokens that continue the lexemes of these entries. Entries that are in one configuration behind a token's
+    /// first byte are asked as one, from the union of their sets.
+    fn by_bytes(&mut self, row: &[(ConfigId, SetId)]) {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
         let mut of_byte: Vec<Vec<TokenId>> = vec![Vec::new(); 256];
         for t in self.sorted.undecided.iter() {
@@ -342,23 +329,41 @@ impl Pass<'_, '_> {
                 of_byte[first as usize].push(t);
             }
         }
-        for (byte, tokens) in (0..=255u8).zip(of_byte).filter(|(_, tokens)| !tokens.is_empty()) {
-            let readers: Vec<(ConfigId, SetId)> =
-                row.iter().copied().filter(|&(c, _)| self.ctx.effects.lexer.step(c, byte) != ConfigId(0)).collect();
-            for t in tokens {
-                for &(c, set) in &readers {
-                    let effect = self.ctx.effects.going_on_with(&vocabulary, c, t);
+        for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
+            let tokens = std::mem::take(&mut of_byte[byte as usize]);
+            if tokens.is_empty() || self.ctx.stop() {
+                continue;
+            }
+            for (d, set) in self.behind_byte(row, byte) {
+                let pairs: Vec<(TokenId, EffectId)> = if tokens.len() > FEW_TOKENS {
+                    let below = self.ctx.effects.below(&vocabulary, d, child);
+                    below.iter().copied().filter(|p| self.sorted.undecided.has(p.0)).collect()
+                } else {
+                    let open = tokens.iter().copied().filter(|&t| self.sorted.undecided.has(t));
+                    open.map(|t| (t, self.ctx.effects.behind_first(&vocabulary, d, t))).collect()
+                };
+                for (t, effect) in pairs {
                     if self.fits(effect, set) {
                         self.sorted.undecided.remove(t);
                         self.sorted.allowed.insert(t);
-                        break;
                     }
                 }
             }
-            if self.ctx.stop() {
-                return;
-            }
         }
+    }
+
+    /// The configurations behind `byte`, with what is in front of them.
+    fn behind_byte(&mut self, row: &[(ConfigId, SetId)], byte: u8) -> Vec<(ConfigId, SetId)> {
+        let mut behind: Vec<(ConfigId, SetId)> = row.iter().map(|&(c, set)| (self.ctx.effects.lexer.step(c, byte), set)).collect();
+        behind.retain(|b| b.0 != DEAD);
+        behind.sort_unstable();
+        behind.dedup();
+        let mut points = Vec::new();
+        for run in behind.chunk_by(|a, b| a.0 == b.0) {
+            let mut sources = Sources { eps: run.iter().map(|b| b.1).collect(), arcs: SmallVec::new() };
+            points.push((run[0].0, self.ctx.charts.left.build(&self.ctx.constraint.cfg, &mut sources)));
+        }
+        points
     }
 
     /// Whether a token of this effect at the slot, read from left set `l`, leads to a completable canvas.

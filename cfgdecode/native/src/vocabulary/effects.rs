@@ -78,7 +78,7 @@ impl TokenSet {
 
 pub type ClassTable = Arc<[Class]>;
 
-type Pairs = Vec<(TokenId, EffectId)>;
+pub type Pairs = Vec<(TokenId, EffectId)>;
 
 /// Distinct live effects of many tokens, and the configurations they end in; both sorted.
 #[derive(Clone, Debug)]
@@ -248,8 +248,14 @@ impl Effects {
 
     /// The effect of one token whose first byte is read by configuration `c` itself.
     pub fn going_on_with(&mut self, vocabulary: &Vocabulary, c: ConfigId, token: TokenId) -> EffectId {
-        let Some((&first, rest)) = vocabulary.text(token).split_first() else { return Self::DEAD };
+        let Some(&first) = vocabulary.text(token).first() else { return Self::DEAD };
         let d = self.lexer.step(c, first);
+        self.behind_first(vocabulary, d, token)
+    }
+
+    /// The effect of what follows a token's first byte, in configuration `d`.
+    pub fn behind_first(&mut self, vocabulary: &Vocabulary, d: ConfigId, token: TokenId) -> EffectId {
+        let Some((_, rest)) = vocabulary.text(token).split_first() else { return Self::DEAD };
         match (d, rest.is_empty()) {
             (ConfigId(0), _) => Self::DEAD,
             (_, true) => self.intern(SmallVec::from_slice(&[Branch::End(d)])),
@@ -381,6 +387,12 @@ impl Effects {
             self.token_sets.clear();
             self.bytes = 0;
         }
+    }
+
+    /// The tokens at and below a trie node with their effects, from configuration `d` behind the node's byte.
+    pub fn below(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
+        self.make_room();
+        self.remembered(vocabulary, d, node)
     }
 
     fn remembered(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
