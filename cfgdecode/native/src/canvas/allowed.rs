@@ -5,7 +5,7 @@
 //! complete is allowed, what does not even fit gaps of any length is not; sketches in more detail decide what is left. If
 //! something is left after all of them, the set is not known to be complete and says so.
 //!
-//! In grammars with a filler the sets of cells deep inside a gap are one set, worked out once for the gap.
+//! The sets of cells deep inside a gap are mostly one set, worked out once for the gap.
 //!
 //! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
 //! that are still undecided, at each configuration that may be behind their first byte.
@@ -27,10 +27,7 @@ use std::sync::Arc;
 const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine), (2, Detail::Edges)];
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
-/// Undecided tokens from which on a verdict each would take too long.
-const MANY_VERDICTS: usize = 2_000;
-
-/// Cells at either end of a gap whose sets are worked out one by one; those between have the same set if the gap is fluid.
+/// Cells at either end of a gap whose sets are worked out one by one; those between mostly have the same set.
 const MARGIN: usize = 3;
 
 /// The allowed tokens of a cell, and whether they are surely all.
@@ -106,16 +103,13 @@ impl Session {
     }
 
     /// The set of every cell of a gap but those at its margins: what is allowed between `MARGIN` tokens of the gap on the left and
-    /// as many on the right is allowed wherever there is more room, if the gap can be made longer (it is fluid); and
-    /// what does not fit gaps of any length is allowed nowhere. None if that leaves tokens undecided.
+    /// as many on the right, by what is elastic, is allowed wherever there is more room; and what does not fit gaps of any
+    /// length is allowed nowhere. None if that leaves tokens undecided.
     fn allowed_inside(&mut self, gap: Range<usize>) -> Result<Option<Allowed>, &'static str> {
         if self.is_small() || self.has_intervals() || self.verdict() != Answer::Completable {
             return Ok(None);
         }
         self.with(|ctx, session| {
-            if !ctx.pool.is_fluid(&ctx.constraint.vocabulary, ctx.effects) {
-                return None;
-            }
             let mut sorted = session.all_undecided(true);
             session.open_around(gap.start, 0, Detail::Coarse);
             let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
@@ -151,23 +145,13 @@ impl Session {
             sorted.allowed.insert(token);
             sorted.undecided.remove(token);
         }
-        let t0 = std::time::Instant::now();
-        let must_try = !ctx.pool.is_fluid(&ctx.constraint.vocabulary, ctx.effects);
-        let mut has_tried = false;
         for (rank, (n_gaps, detail)) in PASSES.into_iter().enumerate() {
             self.open_around(i, n_gaps, detail);
-            let try_all = must_try && self.concrete_mut().is_some_and(|view| view.has_pool());
-            if !try_all {
-                self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
-            }
+            self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
             self.close_again(i, n_gaps);
             if rank == 0 && !sorted.undecided.is_empty() {
                 self.drop_dead(ctx, i, &mut sorted);
             }
-            if try_all && !std::mem::replace(&mut has_tried, true) {
-                self.pass_by_verdicts(ctx, i, &mut sorted);
-            }
-            if std::env::var("DBG").is_ok() { eprintln!("  cell {i} pass {rank} allowed {} undecided {} {:?} items {} stop {:?}", sorted.allowed.count(), sorted.undecided.count(), t0.elapsed(), ctx.charts.n_items(), ctx.stopped); }
             if sorted.undecided.is_empty() || ctx.stop() {
                 break;
             }
@@ -184,33 +168,6 @@ impl Session {
         ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
         if !ctx.stop() {
             sorted.undecided = possible.allowed;
-        }
-    }
-
-    /// One verdict for each class of undecided tokens, for grammars in which a gap cannot always be made longer.
-    fn pass_by_verdicts(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        let Some(view) = self.concrete_mut() else { return };
-        let row = view.left_row(ctx, i).clone();
-        let vocabulary = ctx.constraint.vocabulary.clone();
-        let mut by_effects: FxHashMap<Vec<EffectId>, Vec<TokenId>> = FxHashMap::default();
-        for token in sorted.undecided.iter() {
-            let effects = row.iter().map(|&(c, _)| ctx.effects.of_token(&vocabulary, c, token)).collect();
-            by_effects.entry(effects).or_default().push(token);
-        }
-        let mut classes: Vec<Vec<TokenId>> = by_effects.into_values().collect();
-        classes.sort_unstable();
-        for class in classes.into_iter().take(MANY_VERDICTS) {
-            let mut trial = self.fork();
-            trial.set(i, Slot::Token(class[0]));
-            if Session::find_quickly(ctx, &mut trial) == Some(Answer::Completable) {
-                for t in class {
-                    sorted.undecided.remove(t);
-                    sorted.allowed.insert(t);
-                }
-            }
-            if ctx.stop() {
-                return;
-            }
         }
     }
 

@@ -11,8 +11,7 @@
 
 use super::pool::{Completion, Spelling};
 use super::view::{Choice, Context, LeftRow, Step, View};
-use crate::intersect::{Chart, Entry, Family, SetId, Sources};
-use crate::grammar::Side;
+use crate::intersect::{Chart, Entered, Entry, Family, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
@@ -47,30 +46,33 @@ struct Next {
 
 impl GapLeft {
     pub(super) fn new(ctx: &mut Context<'_>, row: &[(ConfigId, SetId)], n_cells: u32) -> GapLeft {
-        let mut entries: Vec<(Entry, u32)> = Vec::new();
+        let mut entries: Vec<Entered> = Vec::new();
         let mut pending = Vec::with_capacity(row.len());
         for &(config, set) in row {
             let completions = ctx.completions(config);
+            let loop_token = ctx.loop_token(config);
+            let is_elastic = ctx.pool.has_filler() || loop_token.is_some();
             for c in completions.iter() {
-                entries.push((entry(c.terminal, set), c.cost()));
+                entries.push((entry(c.terminal, set), c.cost(), is_elastic));
             }
-            pending.push(Pending { config, set, loop_token: ctx.loop_token(config), completions });
+            pending.push(Pending { config, set, loop_token, completions });
         }
-        let (costs, inner) = (ctx.pool.costs.clone(), ctx.pool.inner[Side::Left as usize].clone());
+        let costs = ctx.pool.costs.clone();
         // The walk takes the first that fits.
         pending.sort_by_key(|p: &Pending| p.completions.first().map_or(u32::MAX, Completion::cost));
-        let hub = ctx.charts.left.family(&ctx.constraint.cfg, entries, &costs, &inner, n_cells);
+        let hub = ctx.charts.left.family(&ctx.constraint.cfg, entries, &costs, n_cells);
         GapLeft { n_cells, hub, pending }
     }
 
     /// The row behind `m` tokens of the gap; if `steady`, only what is behind any larger number of tokens too.
     pub(super) fn row(&self, ctx: &mut Context<'_>, m: u32, steady: bool) -> LeftRow {
         let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
+        let hub = |layer: u32| if steady { self.hub.steady_member(layer) } else { self.hub.member(layer) };
         for part in ctx.pool.parts.iter().take_while(|p| p.cost() <= m) {
-            ends.push((part.last(ctx.pool.begin), self.hub.member(m - part.cost())));
+            ends.push((part.last(ctx.pool.begin), hub(m - part.cost())));
         }
         if ctx.pool.filler.is_some() {
-            ends.push((ctx.pool.begin, self.hub.member(m - 1)));
+            ends.push((ctx.pool.begin, hub(m - 1)));
         }
         for p in &self.pending {
             let loops = p.loop_token.is_some();
@@ -191,6 +193,27 @@ impl GapLeft {
                 return Some((next, m - lexeme.cost()));
             }
         }
+        self.stretch(ctx, m, next, tokens)
+    }
+
+    /// A lexeme that takes more tokens than it must.
+    fn stretch(&self, ctx: &mut Context<'_>, m: u32, next: Next, tokens: &mut Vec<TokenId>) -> Option<(Next, u32)> {
+        for i in 0..ctx.pool.lexemes.len() {
+            let Some(stretch) = ctx.pool.lexemes[i].stretch.clone().filter(|s| s.cost() < m) else { continue };
+            let middle = stretch.head.last(ctx.pool.begin);
+            let Some(right) = ctx.right_before(stretch.tail.last(middle), next) else { continue };
+            let Some(right) = ctx.back(middle, &stretch.tail.tokens, &stretch.tail.configs, right) else { continue };
+            for more in 1..=m - stretch.cost() {
+                let mut longer = stretch.tail.tokens.clone();
+                longer.reverse();
+                longer.extend(std::iter::repeat_n(stretch.repeated, more as usize));
+                let left = m - stretch.tail.cost() - more;
+                if let Some(next) = self.spell_back(ctx, left, &stretch.head, right, &mut longer) {
+                    tokens.append(&mut longer);
+                    return Some((next, left - stretch.head.cost()));
+                }
+            }
+        }
         None
     }
 }
@@ -257,24 +280,27 @@ impl View {
 
     /// The hub of a pool gap seen from its right end, boundary `b`; `ends`: the text may end inside.
     pub(super) fn right_hub(&mut self, ctx: &mut Context<'_>, b: usize, n_cells: u32, ends: bool) -> Family {
-        let mut entries: Vec<(Entry, u32)> = Vec::new();
-        let mut add = |sources: Option<&Sources>, cost: u32| {
+        let mut entries: Vec<Entered> = Vec::new();
+        let mut add = |sources: Option<&Sources>, cost: u32, is_elastic: bool| {
             if let Some(sources) = sources {
-                entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), cost)));
-                entries.extend(sources.arcs.iter().map(|&(t, s)| (Entry::Arc(t, s), cost)));
+                entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), cost, is_elastic)));
+                entries.extend(sources.arcs.iter().map(|&(t, s)| (Entry::Arc(t, s), cost, is_elastic)));
             }
         };
-        for part in &ctx.pool.parts {
-            add(self.right_sources(b, part.last(ctx.pool.begin)), part.cost());
+        let parts = ctx.pool.parts.clone();
+        for part in parts.iter() {
+            let config = part.last(ctx.pool.begin);
+            let is_elastic = ctx.pool.has_filler() || ctx.loop_token(config).is_some();
+            add(self.right_sources(b, config), part.cost(), is_elastic);
         }
         if ctx.pool.filler.is_some() {
-            add(self.right_sources(b, ctx.pool.begin), 1);
+            add(self.right_sources(b, ctx.pool.begin), 1, true);
         }
         if ends {
-            entries.push((Entry::Set(Chart::ROOT), 1));
+            entries.push((Entry::Set(Chart::ROOT), 1, true));
         }
-        let (costs, inner) = (ctx.pool.costs.clone(), ctx.pool.inner[Side::Right as usize].clone());
-        ctx.charts.right.family(&ctx.constraint.cfg, entries, &costs, &inner, n_cells)
+        let costs = ctx.pool.costs.clone();
+        ctx.charts.right.family(&ctx.constraint.cfg, entries, &costs, n_cells)
     }
 
     /// Adds what may follow configuration `c` inside a pool gap with `r` cells left before boundary `b`.
@@ -287,7 +313,8 @@ impl View {
         }
         for completion in ctx.completions(c).iter() {
             if let Some(left) = r.checked_sub(completion.cost()) {
-                match entry(completion.terminal, hub.member(left)) {
+                let behind = if steady { hub.steady_member(left) } else { hub.member(left) };
+                match entry(completion.terminal, behind) {
                     Entry::Set(s) => sources.eps.push(s),
                     Entry::Arc(t, s) => sources.arcs.push((t, s)),
                 }

@@ -12,7 +12,8 @@
 //! configuration asked about; all are remembered.
 
 use super::constraint::Constraint;
-use crate::grammar::{Cfg, Side, Symbol};
+use crate::grammar::{Bits, Cfg, Side, Symbol};
+use crate::intersect::Costs;
 use crate::lexer::{ConfigId, DEAD, TerminalId};
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId, Vocabulary};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -58,6 +59,22 @@ pub(super) struct Completion {
     pub(super) spelling: Spelling,
     /// Ways to the configurations inside the lexeme, the last one included if the lexeme may end there.
     pub(super) inside: Vec<Spelling>,
+    /// How a lexeme of the pool takes more tokens, if it can.
+    pub(super) stretch: Option<Stretch>,
+}
+
+/// A lexeme that takes any number of tokens from `cost` on: one token in the middle is repeated.
+#[derive(Clone, Debug)]
+pub(super) struct Stretch {
+    pub(super) head: Spelling,
+    pub(super) repeated: TokenId,
+    pub(super) tail: Spelling,
+}
+
+impl Stretch {
+    pub(super) fn cost(&self) -> u32 {
+        self.head.cost() + self.tail.cost()
+    }
 }
 
 impl Completion {
@@ -79,9 +96,7 @@ pub(super) struct Pool {
     /// Configuration -> its part.
     pub(super) part_of: FxHashMap<ConfigId, Arc<Spelling>>,
     /// Symbol -> fewest tokens that derive it from whole lexemes.
-    pub(super) costs: Arc<[u32]>,
-    /// Waiting symbols of finite cost, sorted.
-    pub(super) inner: [Arc<[Symbol]>; 2],
+    pub(super) costs: Arc<Costs>,
     /// The tokens of all lexemes and of their ends, sorted.
     pub(super) tokens: Vec<TokenId>,
     /// Everything may stand inside, for nothing.
@@ -101,8 +116,7 @@ impl Pool {
             lexemes: Vec::new(),
             parts: Vec::new(),
             part_of: FxHashMap::default(),
-            costs: Arc::from([]),
-            inner: [Arc::from([]), Arc::from([])],
+            costs: Arc::default(),
             tokens: Vec::new(),
             is_loose: false,
             completions: FxHashMap::default(),
@@ -144,11 +158,10 @@ impl Pool {
         let mut pool = Pool {
             filler: None,
             begin: constraint.start,
-            lexemes: terminals.iter().map(|&t| Completion { terminal: Some(t), spelling: Spelling::default(), inside: Vec::new() }).collect(),
+            lexemes: terminals.iter().map(|&t| Completion { terminal: Some(t), spelling: Spelling::default(), inside: Vec::new(), stretch: None }).collect(),
             parts: all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect(),
             part_of: FxHashMap::default(),
-            costs: Arc::from([]),
-            inner: [Arc::from([]), Arc::from([])],
+            costs: Arc::default(),
             tokens: Vec::new(),
             is_loose: true,
             completions: FxHashMap::default(),
@@ -176,7 +189,7 @@ impl Pool {
         let mut terminals: Vec<Option<TerminalId>> = terminals.into_iter().collect();
         terminals.sort_unstable();
         let mut found: Vec<Completion> =
-            terminals.into_iter().map(|terminal| Completion { terminal, spelling: Spelling::default(), inside: Vec::new() }).collect();
+            terminals.into_iter().map(|terminal| Completion { terminal, spelling: Spelling::default(), inside: Vec::new(), stretch: None }).collect();
         if let Some(first) = found.first_mut() {
             first.inside = all.into_iter().skip(1).map(|c| Spelling { tokens: Vec::new(), configs: vec![c] }).collect();
         }
@@ -197,7 +210,7 @@ impl Pool {
         let may_end = !effects.lexer.cuts(c).is_empty();
         let limit = if may_end { MAX_COMPLETION / 64 } else { MAX_COMPLETION };
         if effects.lexer.is_fresh(c) || self.is_space(vocabulary, effects, c) {
-            found.push(Completion { terminal: None, spelling: Spelling::default(), inside: Vec::new() });
+            found.push(Completion { terminal: None, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
         } else {
             let mut has_ignored = false;
             for (terminal, text) in endings(effects, self.filler.is_some(), c, limit, usize::MAX) {
@@ -221,11 +234,9 @@ impl Pool {
         self.filler.is_some_and(|(token, _)| may_end_as(effects, c, None) && !ends_of(effects, vocabulary, c, token, None).is_empty())
     }
 
-    /// Whether a gap that can be filled can be filled with one token more: by filler, or because every lexeme of the pool can
-    /// be made longer at its end without becoming another.
-    pub(super) fn is_fluid(&mut self, vocabulary: &Vocabulary, effects: &mut Effects) -> bool {
-        let ends: Vec<ConfigId> = self.lexemes.iter().map(|l| l.spelling.last(self.begin)).collect();
-        self.filler.is_some() || ends.into_iter().all(|c| self.loop_token(vocabulary, effects, c).is_some())
+    /// Whether what is in front of a lexeme, or behind it, can take one token more.
+    pub(super) fn has_filler(&self) -> bool {
+        self.filler.is_some() || self.is_loose
     }
 
     /// A token that leaves the configuration as it is.
@@ -264,7 +275,12 @@ impl Pool {
                 for n in 1..text.len().min(MAX_TOKENS) {
                     self.tokens.extend(vocabulary.spell(&text[n..], MAX_TOKENS).into_iter().flatten());
                 }
-                lexemes.extend(spell_on(vocabulary, effects, self.begin, &text, Some(terminal)));
+                if let Some(mut lexeme) = spell_on(vocabulary, effects, self.begin, &text, Some(terminal)) {
+                    if self.filler.is_none() {
+                        lexeme.stretch = stretch(self, vocabulary, effects, &text, terminal);
+                    }
+                    lexemes.push(lexeme);
+                }
             }
         }
         lexemes.sort_by_key(|l| (l.cost(), l.terminal));
@@ -307,35 +323,82 @@ impl Pool {
         ways.split_off(n_whole)
     }
 
-    /// The fewest tokens of each symbol, by rising cost (Knuth 1977).
+    /// What derivations from lexemes of the pool take.
     fn weigh(&mut self, cfg: &Cfg) {
-        let mut costs = vec![NEVER; cfg.n_symbols as usize];
-        let mut agenda: BinaryHeap<Reverse<(u32, Symbol)>> = self.lexemes.iter().filter_map(|l| Some(Reverse((l.cost(), l.terminal?)))).collect();
-        let tables = cfg.side(Side::Left);
-        while let Some(Reverse((cost, x))) = agenda.pop() {
-            for &y in cfg.up[x as usize].iter() {
-                if costs[y as usize] <= cost {
-                    continue;
+        let n = cfg.n_symbols as usize;
+        let known: Vec<(u32, Symbol)> = self.lexemes.iter().filter_map(|l| Some((l.cost(), l.terminal?))).collect();
+        let least = cheapest(cfg, known, &vec![NEVER; n], false);
+        let inner = |side: Side| cfg.side(side).waits.iter().filter(|&w| least[w as usize] != NEVER).collect();
+        let pumps = [Side::Left, Side::Right].map(|side| {
+            let tables = cfg.side(side);
+            let mut found = Bits::new(n);
+            for w in tables.waits.iter() {
+                let one_more = |&(completed, parent): &(Symbol, Symbol)| least[completed as usize] == 1 && cfg.up[parent as usize].contains(&w);
+                if tables.continue_[w as usize].iter().any(one_more) {
+                    found.insert(w);
                 }
-                costs[y as usize] = cost;
-                for &(waiting, parent) in tables.combine[y as usize].iter() {
-                    let total = cost.saturating_add(costs[waiting as usize]);
-                    if total < costs[parent as usize] {
-                        agenda.push(Reverse((total, parent)));
-                    }
-                }
-                for &(completed, parent) in tables.continue_[y as usize].iter() {
-                    let total = cost.saturating_add(costs[completed as usize]);
-                    if total < costs[parent as usize] {
-                        agenda.push(Reverse((total, parent)));
-                    }
+            }
+            found
+        });
+        let elastic = if self.has_filler() {
+            least.clone()
+        } else {
+            let stretched = self.lexemes.iter().filter_map(|l| Some((l.stretch.as_ref()?.cost(), l.terminal?)));
+            let pumped = (0..n as u32).filter(|&w| pumps.iter().any(|p| p.has(w)) && least[w as usize] != NEVER).map(|w| (least[w as usize], w));
+            cheapest(cfg, stretched.chain(pumped).collect(), &least, true)
+        };
+        let inner = [inner(Side::Left), inner(Side::Right)];
+        self.costs = Arc::new(Costs { least: least.into(), elastic: elastic.into(), inner, pumps });
+    }
+}
+
+/// The least cost of each symbol from the costs of some, by rising cost (Knuth 1977). With `one`, only one child of a rule
+/// is of the kind looked for, the other's cost is in `others`.
+fn cheapest(cfg: &Cfg, known: Vec<(u32, Symbol)>, others: &[u32], one: bool) -> Vec<u32> {
+    let mut costs = vec![NEVER; cfg.n_symbols as usize];
+    let mut agenda: BinaryHeap<Reverse<(u32, Symbol)>> = known.into_iter().map(Reverse).collect();
+    let tables = cfg.side(Side::Left);
+    while let Some(Reverse((cost, x))) = agenda.pop() {
+        for &y in cfg.up[x as usize].iter() {
+            if costs[y as usize] <= cost {
+                continue;
+            }
+            costs[y as usize] = cost;
+            let pairs = tables.combine[y as usize].iter().chain(tables.continue_[y as usize].iter());
+            for &(sibling, parent) in pairs {
+                let more = if one { others[sibling as usize] } else { costs[sibling as usize] };
+                let total = cost.saturating_add(more);
+                if total < costs[parent as usize] {
+                    agenda.push(Reverse((total, parent)));
                 }
             }
         }
-        let inner = |side: Side| cfg.side(side).waits.iter().filter(|&w| costs[w as usize] != NEVER).collect();
-        self.inner = [inner(Side::Left), inner(Side::Right)];
-        self.costs = costs.into();
     }
+    costs
+}
+
+/// How a lexeme takes more tokens: at a place where one token leaves the lexer as it is, with a space around it if need be.
+fn stretch(pool: &mut Pool, vocabulary: &Vocabulary, effects: &mut Effects, text: &[u8], terminal: TerminalId) -> Option<Stretch> {
+    let begin = pool.begin;
+    let texts = [text.to_vec(), [b" ", text].concat(), [text, b" "].concat()];
+    let mut best: Option<Stretch> = None;
+    for text in texts {
+        for n in 1..=text.len().min(MAX_TOKENS) {
+            let found = (|| {
+                let tokens = vocabulary.spell(&text[..n], MAX_TOKENS)?;
+                let (middle, configs) = follow(vocabulary, effects, begin, &tokens)?;
+                let repeated = pool.loop_token(vocabulary, effects, middle)?;
+                let head = Spelling { tokens, configs };
+                let tokens = vocabulary.spell(&text[n..], MAX_TOKENS)?;
+                let (end, configs) = follow(vocabulary, effects, middle, &tokens)?;
+                may_end_as(effects, end, Some(terminal)).then_some(Stretch { head, repeated, tail: Spelling { tokens, configs } })
+            })();
+            if let Some(found) = found.filter(|f| best.as_ref().is_none_or(|b| f.cost() < b.cost())) {
+                best = Some(found);
+            }
+        }
+    }
+    best
 }
 
 /// A token of ignorable text that may be repeated, and the configuration behind it.
@@ -436,7 +499,7 @@ fn byte_choices(effects: &Effects) -> Vec<u8> {
 fn spell_on(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, text: &[u8], terminal: Option<TerminalId>) -> Option<Completion> {
     let tokens = vocabulary.spell(text, MAX_TOKENS)?;
     let Some((last, inner)) = tokens.split_last() else {
-        return may_end_as(effects, c, terminal).then(|| Completion { terminal, spelling: Spelling::default(), inside: Vec::new() });
+        return may_end_as(effects, c, terminal).then(|| Completion { terminal, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
     };
     let (here, mut configs) = follow(vocabulary, effects, c, inner)?;
     let ends = ends_of(effects, vocabulary, here, *last, terminal);
@@ -455,7 +518,7 @@ fn spell_on(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, text: &
     if !spaced {
         inside.push(spelling.clone());
     }
-    Some(Completion { terminal, spelling, inside })
+    Some(Completion { terminal, spelling, inside, stretch: None })
 }
 
 /// The configurations behind each of these tokens if no terminal ends in them, and the last one.

@@ -276,7 +276,7 @@ impl Session {
     }
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
-    pub(super) fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
+    fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
         if session.repair(ctx) {
             return Some(Answer::Completable);
         }

@@ -1,23 +1,21 @@
 //! The sets of a gap of many cells, as one family instead of one set per cell.
 //!
-//! Inside a gap every cell offers the same few lexemes, each for a number of tokens, and what could be
-//! read in fewer tokens can be read in more (ignorable text fills the rest). So an item that a gap's
-//! inside holds is known by the fewest tokens it takes. A *family* keeps that number for each item;
-//! its *member* of layer j is the set behind j tokens of the gap: the items that take at most j. Items that
-//! begin inside the gap depend on the grammar and the vocabulary alone: symbol `w`, which takes
-//! `costs[w]` tokens, was begun at layer `j - costs[w]` at the latest.
+//! Inside a gap every cell offers the same few lexemes, each for a number of tokens. So an item that a gap's inside holds is
+//! known by the number of tokens it takes: the fewest, and whether it is *elastic*, so that it takes any larger number as
+//! well (ignorable text fills the rest, or a lexeme that can be stretched, or a list of one-token
+//! elements). A *family* keeps that for each item; its *member* of layer j is the set behind j tokens of the gap:
+//! the items that may take exactly j. Items that begin inside the gap depend on the grammar and the vocabulary alone.
 //!
-//! That a longer gap always holds what a shorter one does is an assumption. Who uses a family must check
-//! what comes of it, as the walk that reads a witness off does.
+//! Of an item that is not elastic only the fewest tokens are known: members may lack items, they never have too many.
 //!
-//! Invariants: the members of a family are consecutive sets of one chain, their rank is their layer.
-//! Cost: one shortest-path search over (symbol, origin) pairs from outside the gap per family, whatever
+//! Invariants: the members of a family are consecutive sets of one chain, their rank is their layer; steady members follow them.
+//! Cost: one shortest-path search over (symbol, origin, elastic) triples from outside the gap per family, whatever
 //! the length of the gap; a member is listed at first use. Source: Knuth 1977 (a generalisation of
 //! Dijkstra's algorithm) over Earley items.
 
 use super::chart::{Chart, Items, Predicted, Set, raise};
 use super::SetId;
-use crate::grammar::{Cfg, Symbol};
+use crate::grammar::{Bits, Cfg, Symbol};
 use rustc_hash::FxHashMap;
 use std::cell::OnceCell;
 use std::cmp::Reverse;
@@ -49,38 +47,79 @@ impl Family {
     pub fn member(&self, layer: u32) -> SetId {
         if layer < self.least { Chart::DEAD } else { self.base + layer }
     }
+
+    /// What of that set is behind any larger number of tokens too.
+    pub fn steady_member(&self, layer: u32) -> SetId {
+        if layer < self.least { Chart::DEAD } else { self.base + self.n_layers + layer }
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Families {
     all: Vec<Inside>,
     /// By where the costs are, and what enters.
-    known: FxHashMap<(usize, Vec<(Entry, u32)>), Family>,
+    known: FxHashMap<(usize, Vec<Entered>), Family>,
+}
+
+/// An entry, the tokens it takes, and whether it may take more.
+pub type Entered = (Entry, u32, bool);
+
+/// What derivations inside a gap take, by symbol.
+#[derive(Debug, Default)]
+pub struct Costs {
+    /// Fewest tokens; `u32::MAX`: cannot be derived.
+    pub least: Box<[u32]>,
+    /// The same for elastic derivations.
+    pub elastic: Box<[u32]>,
+    /// By side: waiting symbols that can be derived, sorted.
+    pub inner: [Box<[Symbol]>; 2],
+    /// By side: waiting symbols that one more token can leave as they are.
+    pub pumps: [Bits; 2],
 }
 
 #[derive(Debug)]
 struct Inside {
     handle: Family,
-    /// (symbol, origin outside the gap, fewest tokens), sorted.
-    context: Vec<(Symbol, SetId, u32)>,
-    /// Symbol -> fewest tokens that derive it; `u32::MAX`: cannot be derived.
-    costs: Arc<[u32]>,
-    /// Waiting symbols that can be derived inside, sorted.
-    inner: Arc<[Symbol]>,
+    /// Items with an origin outside the gap, sorted.
+    context: Vec<Item>,
+    costs: Arc<Costs>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Item {
+    symbol: Symbol,
+    origin: SetId,
+    cost: u32,
+    is_elastic: bool,
+}
+
+impl Item {
+    fn takes(&self, layer: u32) -> bool {
+        self.cost == layer || self.is_elastic && self.cost < layer
+    }
+}
+
+/// By rising cost; of equal cost, what is elastic first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Event {
+    cost: u32,
+    is_rigid: bool,
+    /// The symbol waits here, else it was completed here.
+    waits: bool,
+    symbol: Symbol,
+    origin: SetId,
 }
 
 impl Chart {
-    /// The family of a gap of up to `n_cells` cells with these entries, each for its number of tokens. `inner` are the
-    /// waiting symbols of finite cost, sorted.
-    pub fn family(&mut self, cfg: &Cfg, mut entries: Vec<(Entry, u32)>, costs: &Arc<[u32]>, inner: &Arc<[Symbol]>, n_cells: u32) -> Family {
-        entries.retain(|(entry, cost)| *cost <= n_cells && !matches!(entry, Entry::Set(Self::DEAD) | Entry::Arc(_, Self::DEAD)));
+    /// The family of a gap of up to `n_cells` cells with these entries.
+    pub fn family(&mut self, cfg: &Cfg, mut entries: Vec<Entered>, costs: &Arc<Costs>, n_cells: u32) -> Family {
+        entries.retain(|(entry, cost, _)| *cost <= n_cells && !matches!(entry, Entry::Set(Self::DEAD) | Entry::Arc(_, Self::DEAD)));
         entries.sort_unstable();
-        entries.dedup_by(|later, first| later.0 == first.0);
+        entries.dedup();
         if entries.is_empty() {
             return Family::DEAD;
         }
-        let key = (costs.as_ptr() as usize, entries);
-        let entries = &key.1;
+        let key = (Arc::as_ptr(costs) as usize, entries);
         if let Some(&known) = self.families.known.get(&key)
             && known.n_layers > n_cells
         {
@@ -91,19 +130,22 @@ impl Chart {
             return Family::DEAD;
         }
         let n_layers = (n_cells + 1).next_power_of_two();
-        let context = self.close(cfg, entries, costs, n_layers);
-        let Some(least) = context.iter().map(|c| c.2).min() else {
+        let context = self.close(cfg, &key.1, costs, n_layers);
+        let Some(least) = context.iter().map(|c| c.cost).min() else {
             self.families.known.insert(key, Family { n_layers, ..Family::DEAD });
             return Family::DEAD;
         };
         let handle = Family { base: self.sets.len() as SetId, least, n_layers };
-        let (family, chain) = (self.families.all.len() as u32, self.heads.len() as u32);
-        self.heads.push(SetId::MAX);
-        for rank in 0..n_layers {
-            self.sets.push(Set { items: Items::Member { family, listed: OnceCell::new() }, predicted: Predicted::All, chain, rank });
+        let family = self.families.all.len() as u32;
+        for _ in 0..2 {
+            let chain = self.heads.len() as u32;
+            self.heads.push(SetId::MAX);
+            for rank in 0..n_layers {
+                self.sets.push(Set { items: Items::Member { family, listed: OnceCell::new() }, predicted: Predicted::All, chain, rank });
+            }
         }
-        self.n_listed.set(self.n_listed.get() + context.len() + n_layers as usize);
-        self.families.all.push(Inside { handle, context, costs: costs.clone(), inner: inner.clone() });
+        self.n_listed.set(self.n_listed.get() + context.len() + 2 * n_layers as usize);
+        self.families.all.push(Inside { handle, context, costs: costs.clone() });
         self.families.known.insert(key, handle);
         handle
     }
@@ -111,56 +153,77 @@ impl Chart {
     pub(super) fn list_member(&self, family: u32, set: SetId) -> Box<[(Symbol, SetId)]> {
         let inside = &self.families.all[family as usize];
         let handle = inside.handle;
-        let layer = set - handle.base;
-        let begun = |w: Symbol| {
-            let cost = inside.costs[w as usize];
-            layer.checked_sub(cost).filter(|&from| from >= handle.least).map(|from| (w, handle.base + from))
-        };
-        let mut items: Vec<(Symbol, SetId)> = inside.context.iter().filter(|c| c.2 <= layer).map(|&(w, origin, _)| (w, origin)).collect();
-        items.extend(inside.inner.iter().filter_map(|&w| begun(w)));
+        let layer = (set - handle.base) % handle.n_layers;
+        let is_steady = set >= handle.base + handle.n_layers;
+        let from = |cost: u32| layer.checked_sub(cost).filter(|&from| from >= handle.least);
+        let context = inside.context.iter().filter(|c| c.takes(layer) && (c.is_elastic || !is_steady));
+        let mut items: Vec<(Symbol, SetId)> = context.map(|c| (c.symbol, c.origin)).collect();
+        for &w in inside.costs.inner[self.side as usize].iter() {
+            let (least, elastic) = (inside.costs.least[w as usize], inside.costs.elastic[w as usize]);
+            let origin = |from: u32| if is_steady { handle.steady_member(from) } else { handle.member(from) };
+            items.extend(from(least).map(|from| (w, origin(from))));
+            if elastic != least || is_steady {
+                items.extend(from(elastic).map(|from| (w, handle.member(from))));
+            }
+        }
         items.sort_unstable();
+        items.dedup();
         self.n_listed.set(self.n_listed.get() + items.len());
         items.into_boxed_slice()
     }
 
-    /// All items with an origin outside, each for the fewest tokens, by rising cost.
-    fn close(&self, cfg: &Cfg, entries: &[(Entry, u32)], costs: &[u32], n_layers: u32) -> Vec<(Symbol, SetId, u32)> {
+    /// All items with an origin outside, by rising cost.
+    fn close(&self, cfg: &Cfg, entries: &[Entered], costs: &Costs, n_layers: u32) -> Vec<Item> {
         let tables = cfg.side(self.side);
-        let mut context = Vec::new();
-        let mut waiting_best: FxHashMap<(Symbol, u32), u32> = FxHashMap::default();
-        let mut done_best: FxHashMap<(Symbol, u32), u32> = FxHashMap::default();
-        let mut agenda: BinaryHeap<Reverse<(u32, bool, Symbol, SetId)>> = BinaryHeap::new();
-        for &(entry, cost) in entries {
+        let pumps = &costs.pumps[self.side as usize];
+        let mut context: Vec<Item> = Vec::new();
+        let mut waiting_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
+        let mut done_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
+        let mut agenda: BinaryHeap<Reverse<Event>> = BinaryHeap::new();
+        for &(entry, cost, is_elastic) in entries {
+            let event = |waits, symbol, origin| Reverse(Event { cost, is_rigid: !is_elastic, waits, symbol, origin });
             match entry {
-                Entry::Set(s) => agenda.extend(self.items(s).iter().map(|&(w, origin)| Reverse((cost, true, w, origin)))),
-                Entry::Arc(t, s) => agenda.push(Reverse((cost, false, t, s))),
+                Entry::Set(s) => agenda.extend(self.items(s).iter().map(|&(w, origin)| event(true, w, origin))),
+                Entry::Arc(t, s) => agenda.push(event(false, t, s)),
             }
         }
-        while let Some(Reverse((cost, waits, x, origin))) = agenda.pop() {
-            let (chain, rank) = (self.sets[origin as usize].chain, self.sets[origin as usize].rank);
-            if waits {
-                if !raise(&mut waiting_best, (x, chain), rank) {
+        while let Some(Reverse(event)) = agenda.pop() {
+            let (chain, rank) = (self.sets[event.origin as usize].chain, self.sets[event.origin as usize].rank);
+            let x = event.symbol;
+            if event.waits {
+                let is_rigid = event.is_rigid && !pumps.has(x);
+                // What an elastic item has done before, a rigid one of no lower cost need not do again.
+                let is_new = raise(&mut waiting_best[usize::from(is_rigid)], (x, chain), rank);
+                if !is_new || is_rigid && waiting_best[0].get(&(x, chain)).is_some_and(|&r| r >= rank) {
                     continue;
                 }
-                context.push((x, origin, cost));
+                context.push(Item { symbol: x, origin: event.origin, cost: event.cost, is_elastic: !is_rigid });
                 for &(completed, parent) in tables.continue_[x as usize].iter() {
-                    let total = cost.saturating_add(costs[completed as usize]);
-                    if total < n_layers {
-                        agenda.push(Reverse((total, false, parent, origin)));
+                    let (least, elastic) = (costs.least[completed as usize], costs.elastic[completed as usize]);
+                    let mut push = |more: u32, is_rigid: bool| {
+                        let cost = event.cost.saturating_add(more);
+                        if cost < n_layers {
+                            agenda.push(Reverse(Event { cost, is_rigid, waits: false, symbol: parent, origin: event.origin }));
+                        }
+                    };
+                    push(least, is_rigid && elastic > least);
+                    if is_rigid && elastic > least {
+                        push(elastic, false);
                     }
                 }
                 continue;
             }
             for &y in tables.up[x as usize].iter() {
-                if !self.predicts(origin, y) || !raise(&mut done_best, (y, chain), rank) {
+                let is_new = self.predicts(event.origin, y) && raise(&mut done_best[usize::from(event.is_rigid)], (y, chain), rank);
+                if !is_new || event.is_rigid && done_best[0].get(&(y, chain)).is_some_and(|&r| r >= rank) {
                     continue;
                 }
                 if tables.waits.has(y) {
-                    agenda.push(Reverse((cost, true, y, origin)));
+                    agenda.push(Reverse(Event { waits: true, symbol: y, ..event }));
                 }
                 for &(waiting, parent) in tables.combine[y as usize].iter() {
-                    for &(_, further) in self.waiting(origin, waiting) {
-                        agenda.push(Reverse((cost, false, parent, further)));
+                    for &(_, further) in self.waiting(event.origin, waiting) {
+                        agenda.push(Reverse(Event { symbol: parent, origin: further, ..event }));
                     }
                 }
             }

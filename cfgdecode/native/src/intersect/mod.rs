@@ -19,5 +19,5 @@ mod meeting;
 mod tests;
 
 pub use chart::{Chart, GroupArcs, SetId, Sources};
-pub use family::{Entry, Family};
+pub use family::{Costs, Entered, Entry, Family};
 pub use meeting::Meeting;
