@@ -3,7 +3,8 @@
 //! A derivation that passes a point is a chain of symbols that span it. Its lowest link is a rule
 //! `A -> P C` with `P` ending and `C` beginning at the point; every further link has a left sibling in
 //! the left chart or a right sibling in the right chart. So the question is reachability from the
-//! lowest links to the goal over states `(symbol, left origin, right origin)`: a depth-first search.
+//! lowest links to the goal over states `(symbol, left origin, right origin)`. The search takes states with
+//! old origins first: they are the furthest out.
 //! What was found unreachable is remembered, and so is the chain that reached the goal.
 //!
 //! Cost: the states visited; on real programs a few dozen.
@@ -11,6 +12,8 @@
 use super::chart::{Chart, SetId};
 use crate::grammar::{Cfg, Side, Symbol};
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 type State = (Symbol, SetId, SetId);
 
@@ -73,7 +76,7 @@ impl Meeting {
 
     fn reach(&mut self, cfg: &Cfg, left: &Chart, right: &Chart, l: SetId, r: SetId, found: &mut Vec<(State, u32)>) -> bool {
         let mut fresh: FxHashMap<State, ()> = FxHashMap::default();
-        let mut stack: Vec<u32> = Vec::new();
+        let mut agenda: BinaryHeap<Reverse<(u64, u32)>> = BinaryHeap::new();
         let lower = |p: Symbol, origin: SetId, links: &mut Vec<State>| {
             for &(c, a) in cfg.side(Side::Left).continue_[p as usize].iter() {
                 for &(_, end) in right.waiting(r, c) {
@@ -102,7 +105,7 @@ impl Meeting {
                     return true;
                 }
                 if fresh.insert(state, ()).is_none() {
-                    stack.push(found.len() as u32);
+                    agenda.push(Reverse((u64::from(state.1) + u64::from(state.2), found.len() as u32)));
                     found.push((state, parent));
                 }
             }
@@ -110,7 +113,7 @@ impl Meeting {
                 self.overflowed = true;
                 return false;
             }
-            let Some(next) = stack.pop() else { return false };
+            let Some(Reverse((_, next))) = agenda.pop() else { return false };
             parent = next;
             let (x, p, q) = found[next as usize].0;
             for &y in cfg.up[x as usize].iter() {
