@@ -95,7 +95,7 @@ def gcc() -> Judge:
 
 def sqlite() -> Judge:
     connection = sqlite3.connect(":memory:")
-    form = re.compile(r"syntax error|incomplete input|unrecognized token")
+    form = re.compile(r"syntax error|incomplete input|unrecognized token|one statement at a time")
 
     def judge(text: str) -> str | None:
         try:
