@@ -87,6 +87,28 @@ class LexemeGrammar:
         canvas = self._constraint(part).canvas(list(terminals), [False] * len(terminals))
         return None if canvas.verdict().name == "UNDECIDED" else canvas.is_completable()
 
+    def longest_prefix(self, terminals: Sequence[int]) -> int:
+        """How many of these lexemes, from the left, begin a text. One canvas is made longer and shorter: linear time.
+
+        Raises:
+            LimitExceeded: a limit was reached before the answer was known.
+        """
+        canvas = self._constraint("prefix").canvas([], [])
+
+        def begins_a_text(n: int) -> bool:
+            canvas.set(list(terminals[:n]), [False] * n)
+            return canvas.is_completable()
+
+        low, high = 0, min(1024, len(terminals))
+        while begins_a_text(high):
+            if high == len(terminals):
+                return high
+            low, high = high, min(2 * high, len(terminals))
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if begins_a_text(middle) else (low, middle)
+        return low
+
     def after(self, terminals: Sequence[int], part: Part = "prefix") -> list[int]:
         """The terminals that may follow these within such a part of a text."""
         canvas = self._constraint(part).canvas([*terminals, 0], [False] * len(terminals) + [True])

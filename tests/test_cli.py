@@ -235,6 +235,7 @@ def test_parse_corpus_counts_and_explains(tmp_path, document):
     assert report["bytes"] == len(DOCUMENT) + 7
     [row] = report["rows"]
     assert (row["text"], row["position"], row["found"]) == (str(bad), 6, "']'")
+    assert (row["line"], row["column"]) == (1, 7)
     assert "1 of 2 accepted" in run("parse-corpus", "json", document, bad, code=NO).stdout
 
 
@@ -244,6 +245,9 @@ def test_parse_corpus_reads_json_lines(tmp_path):
     report = answer("parse-corpus", "json", path, "--field", "t", code=NO)
     assert (report["accepted"], report["refused"], report["unreadable"]) == (1, 1, 2)
     assert [row["text"].rpartition(":")[2] for row in report["rows"]] == ["2", "3", "4"]
+    assert [row["message"] for row in report["rows"]][2] == "no field 't'; its fields are u"
+    assert "give --field" in run("parse-corpus", "json", path, code=NO).stderr
+    assert "give --field" not in run("parse-corpus", "json", path, "--field", "t", code=NO).stderr
 
 
 def test_parse_corpus_leaves_out_what_is_too_long(tmp_path):
@@ -255,6 +259,54 @@ def test_parse_corpus_leaves_out_what_is_too_long(tmp_path):
 
 def test_parse_corpus_reads_folders_and_survives_missing_files(tmp_path, document):
     assert answer("parse-corpus", "json", tmp_path, tmp_path / "missing", code=BAD_INPUT)["accepted"] == 1
+
+
+def test_parse_corpus_reads_what_is_asked_for_below_folders(tmp_path, document):
+    (tmp_path / "below").mkdir()
+    for name in ("a.json", "b.txt", ".hidden.json"):
+        (tmp_path / "below" / name).write_text("[1")
+    report = answer("parse-corpus", "json", tmp_path, "--glob", "*.json", code=NO)
+    assert (report["accepted"], [row["text"] for row in report["rows"]]) == (1, [str(tmp_path / "below" / "a.json")])
+    assert answer("parse-corpus", "json", tmp_path, "--glob", "doc*", "--glob", "b*", code=NO)["refused"] == 1
+
+
+def test_parse_corpus_reads_stdin():
+    assert answer("parse-corpus", "json", "-", stdin="[1]")["accepted"] == 1
+    assert answer("parse-corpus", "json", "-", "--field", "t", stdin='{"t": "[1]"}\n{"t": "1"}\n')["accepted"] == 2
+
+
+def test_parse_corpus_says_where_a_text_is_no_utf8(tmp_path):
+    path = tmp_path / "latin1.cpp"
+    path.write_bytes(b"int a;\nint b; // caf\xe9\n")
+    [row] = answer("parse-corpus", "cpp", path, code=NO)["rows"]
+    assert (row["line"], row["column"], row["position"]) == (2, 14, 20)
+    assert row["message"] == "line 2, column 14: byte 0xe9 is no UTF-8"
+
+
+def test_parse_corpus_finds_the_place_in_a_text_too_long_for_a_smallest_conflict(tmp_path, monkeypatch):
+    monkeypatch.setattr("cfgdecode.explain.SECONDS", 0)
+    path = tmp_path / "long.json"
+    expected = ['"["', '"false"', '"null"', '"true"', '"{"', "NUMBER", "STRING"]
+    for text, position, found in (
+        ("[1,\n" * 2000 + "2,, 3", 8002, "','"),
+        ("[1,\n" * 2000, 8000, "the end of the text"),
+        ("[1,\n" * 2000 + "é", 8000, "'é'"),
+    ):
+        path.write_text(text)
+        [row] = answer("parse-corpus", "json", path, code=NO)["rows"]
+        assert (row["position"], row["line"], row["column"]) == (position, 2001, position - 7999)
+        assert (row["found"], row["expected"]) == (found, expected)
+        assert row["message"].startswith(f"line 2001, column {position - 7999}: found {found}, expected one of ")
+
+
+def test_parse_corpus_that_is_interrupted_reports_what_it_has(document, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cfgdecode.cli.corpus._judge", interrupt)
+    result = run("parse-corpus", "json", document, code=UNDECIDED)
+    assert result.stdout.startswith("0 of 0 accepted")
+    assert "interrupted" in result.stderr
 
 
 # --- infill

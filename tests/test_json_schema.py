@@ -426,6 +426,18 @@ def test_depth_is_a_limit_and_width_is_not() -> None:
 PROPERTIES = {f"property_{i}": {"type": "string" if i % 2 else "integer"} for i in range(200)}
 FULL = {k: "x" if i % 2 else i for i, k in enumerate(PROPERTIES)}
 THIRD = {k: v for i, (k, v) in enumerate(FULL.items()) if i % 3 == 0}
+ODD_KEYS = {f'key "{i}"\\/\n é\u2028😀': {"const": i} for i in range(200)}
+LINK = {"properties": {"v": {"type": "integer"}, "next": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/link"}]}}}
+CHAIN = {"$ref": "#/$defs/link", "$defs": {"link": LINK | {"required": ["v"], "additionalProperties": False}}}
+
+
+def chain(n: int, last: Any) -> Any:
+    value = last
+    for i in range(n):
+        value = {"v": i, "next": value}
+    return value
+
+
 LARGE: dict[str, tuple[Any, list[Any], list[Any], int]] = {
     "maxLength": ({"type": "string", "maxLength": 10_000}, ["a" * 10_000, "é" * 300], ["a" * 10_001], 100),
     "length of 200,000": (
@@ -440,6 +452,13 @@ LARGE: dict[str, tuple[Any, list[Any], list[Any], int]] = {
     "required": ({"properties": PROPERTIES, "required": list(PROPERTIES)}, [FULL], [THIRD], 1_000),
     "minItems": ({"items": {"type": "integer"}, "minItems": 50}, [[1] * 50, [1] * 70], [[1] * 49], 100),
     "maxItems": ({"items": {"type": "integer"}, "maxItems": 900}, [[1] * 900, []], [[1] * 901], 200),
+    "recursion": (CHAIN, [chain(150, None), chain(150, {"v": 1})], [chain(150, {"v": "1"}), chain(150, {})], 100),
+    "keys to be escaped": (
+        {"properties": ODD_KEYS, "additionalProperties": False},
+        [{k: i for i, k in enumerate(ODD_KEYS) if i % 7 == 0}],
+        [{k: i + 1 for i, k in enumerate(ODD_KEYS) if i % 7 == 0}, {'key "0"\\/\n é\u2028': 0}],
+        1_000,
+    ),
     "maxProperties": ({"properties": PROPERTIES, "maxProperties": 9}, [dict(list(FULL.items())[:9])], [THIRD], 20_000),
 }
 
