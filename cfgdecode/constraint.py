@@ -31,13 +31,16 @@ class Limits:
     """Bounds of one canvas; reaching one makes an answer *Undecided*, never *Dead*.
 
     items: chart items; states: states visited while two charts are joined; table_bytes: lexical tables
-    of the constraint, made anew beyond it; time_us: microseconds of one call, 0 for none.
+    of the constraint, made anew beyond it; time_us: microseconds of one call, 0 for none; exact_cells: open cells up
+    to which a canvas with a small vocabulary is decided by the view that leaves nothing out, before quicker ones (no answer
+    depends on it).
     """
 
     items: int = 20_000_000
     states: int = 20_000_000
     table_bytes: int = 256 << 20
     time_us: int = 0
+    exact_cells: int = 8
 
 
 class Constraint:

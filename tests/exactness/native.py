@@ -18,6 +18,7 @@ class NativeEngine:
 
     shortest: str | None = "tokens"
     with_allowed: bool = True
+    limits: cd.Limits = field(default_factory=cd.Limits)
     _language: Language | None = None
     _grammar: Any = None
     _constraints: dict[Any, Any] = field(default_factory=dict)
@@ -29,7 +30,7 @@ class NativeEngine:
         key = case.tokens, case.eos, case.pad, case.mask, case.policy
         if key not in self._constraints:
             vocabulary = cd.Vocabulary.from_tokens(list(case.tokens), eos=list(case.eos), pad=case.pad, mask=case.mask)
-            self._constraints[key] = cd.compile(self._grammar, vocabulary, eos_policy=case.policy)
+            self._constraints[key] = cd.compile(self._grammar, vocabulary, limits=self.limits, eos_policy=case.policy)
         return self._constraints[key]
 
     def canvas(self, case: Case) -> Any:
@@ -46,6 +47,10 @@ class NativeEngine:
             cells = zip(case.positions, case.interval_cells, strict=True)
             positions = [p for p, cell in cells if cell is None or (isinstance(cell, tuple) and cell[1] > 0)]
             allowed = {p: {int(token) for token in canvas.allowed(p).ids()} for p in positions}
+            if canvas.open_positions and not case.gaps:
+                table = canvas.allowed_all()
+                rows = {int(p): {int(t) for t in table.row(k).ids()} for k, p in enumerate(table.positions)}
+                allowed |= {p: rows[p] for p in positions if rows[p] != allowed[p]}
         witness, completion = canvas.witness(), canvas.complete()
         if completable and (witness is None or completion is None):
             return Answer(None, allowed)

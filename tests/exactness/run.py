@@ -11,6 +11,7 @@ import re
 import time
 from collections import Counter
 
+from cfgdecode import Limits
 from cfgdecode.errors import UnsupportedGrammarError
 
 from .cases import Case, cases
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--first-group", type=int, default=0, help="the grammar to begin with")
     parser.add_argument("--engine", choices=("native", "reference", "brute"), default="native")
     parser.add_argument("--most-failures", type=int, default=5)
+    parser.add_argument("--exact-cells", type=int, default=8, help="0: sketches before the exact view")
     parser.add_argument("--every", type=int, default=10_000)
     options = parser.parse_args()
     if options.engine == "brute":
@@ -85,7 +87,7 @@ def main() -> None:
     if options.engine == "native":
         from .native import NativeEngine
 
-        engine: Engine = NativeEngine()
+        engine: Engine = NativeEngine(limits=Limits(exact_cells=options.exact_cells))
     else:
         engine = ReferenceEngine()
     tally = run(

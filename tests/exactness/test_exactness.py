@@ -32,10 +32,15 @@ def test_the_engine_answers_as_brute_force_in_many_cases():
     _assert_exact(seed=2, n=MANY)
 
 
-def _assert_exact(seed, n):
+@needs_engine
+def test_sketches_answer_as_brute_force():
+    _assert_exact(seed=7, n=QUICK, limits=cfgdecode.Limits(exact_cells=0))
+
+
+def _assert_exact(seed, n, limits=None):
     from .native import NativeEngine
 
-    tally = run(NativeEngine(), seed, n, most_failures=3)
+    tally = run(NativeEngine(limits=limits or cfgdecode.Limits()), seed, n, most_failures=3)
     assert tally.failures == 0, "see the cases printed above"
     assert tally.cases == n
 

@@ -27,6 +27,8 @@ use std::sync::Arc;
 const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine), (2, Detail::Edges)];
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
+/// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
+const FEW_OPEN: usize = 2;
 /// Cells at either end of a gap whose sets are worked out one by one; those between mostly have the same set.
 const MARGIN: usize = 3;
 
@@ -98,7 +100,16 @@ impl Session {
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
-        let sorted = self.with(|ctx, session| session.sort_tokens(ctx, i))?;
+        let mut sorted = self.with(|ctx, session| session.sort_tokens(ctx, i))?;
+        if !sorted.undecided.is_empty() && (self.has_small_vocabulary() || self.n_open() <= FEW_OPEN) {
+            // Nothing is lost where that takes too long.
+            let asked = self.with(|ctx, session| {
+                session.pass(ctx, &mut |session| &mut session.exact, i..i + 1, &mut sorted);
+            });
+            if asked.is_ok() {
+                sorted.undecided = self.no_tokens();
+            }
+        }
         Ok((sorted.allowed.into(), sorted.undecided.is_empty()))
     }
 
@@ -133,7 +144,8 @@ impl Session {
         let vocabulary = &self.constraint().vocabulary;
         let mut undecided = vocabulary.texts();
         if with_ends {
-            vocabulary.eos.iter().copied().chain(vocabulary.pad).for_each(|t| _ = undecided.insert(t));
+            let tail = self.policy().tail_tokens(vocabulary).unwrap_or_else(|| (0..vocabulary.len() as u32).collect());
+            vocabulary.eos.iter().copied().chain(tail).for_each(|t| _ = undecided.insert(t));
         }
         vocabulary.mask.into_iter().for_each(|t| undecided.remove(t));
         Sorted { allowed: self.no_tokens(), undecided }

@@ -17,11 +17,13 @@ pub struct Limits {
     pub table_bytes: usize,
     /// Microseconds for one call; 0 = none.
     pub time_us: u64,
+    /// Open cells up to which a canvas with a small vocabulary is decided by the exact view at once.
+    pub exact_cells: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { items: 20_000_000, states: 50_000_000, table_bytes: 256 << 20, time_us: 0 }
+        Limits { items: 20_000_000, states: 20_000_000, table_bytes: 256 << 20, time_us: 0, exact_cells: 8 }
     }
 }
 

@@ -297,7 +297,15 @@ impl View {
             add(self.right_sources(b, ctx.pool.begin), 1, true);
         }
         if ends {
-            entries.push((Entry::Set(Chart::ROOT), 1, true));
+            // The text ends with this lexeme; at least one cell is left for EOS.
+            let begin = ctx.pool.begin;
+            let at_hub = ctx.pool.filler.iter().map(|f| (f.1, 1)).collect::<Vec<_>>();
+            for (config, cost) in parts.iter().map(|p| (p.last(begin), p.cost())).chain(at_hub) {
+                let mut sources = Sources::default();
+                ctx.end_sources(config, &mut sources);
+                entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), cost + 1, true)));
+                entries.extend(sources.arcs.iter().map(|&(t, s)| (Entry::Arc(t, s), cost + 1, true)));
+            }
         }
         let costs = ctx.pool.costs.clone();
         ctx.charts.right.family(&ctx.constraint.cfg, entries, &costs, n_cells)
@@ -317,6 +325,11 @@ impl View {
                 match entry(completion.terminal, behind) {
                     Entry::Set(s) => sources.eps.push(s),
                     Entry::Arc(t, s) => sources.arcs.push((t, s)),
+                }
+            }
+            if self.ends_at(b - 1) {
+                for way in completion.inside.iter().filter(|way| way.cost() < r) {
+                    ctx.end_sources(way.last(c), sources);
                 }
             }
             exits.extend(completion.inside.iter().filter(|way| way.cost() == r && !steady || loops && way.cost() <= r).map(|way| way.last(c)));

@@ -87,6 +87,8 @@ impl Completion {
 pub(super) struct Pool {
     /// The filler and the configuration behind it.
     pub(super) filler: Option<(TokenId, ConfigId)>,
+    /// The filler's byte.
+    space: Option<u8>,
     /// The configuration from which lexemes of the pool are read: that behind the filler, or the start of the text.
     pub(super) begin: ConfigId,
     /// By rising cost.
@@ -112,6 +114,7 @@ impl Pool {
         let filler = find_filler(vocabulary, effects, constraint.start);
         let mut pool = Pool {
             filler,
+            space: filler.and_then(|f| vocabulary.text(f.0).first().copied()),
             begin: filler.map_or(constraint.start, |f| f.1),
             lexemes: Vec::new(),
             parts: Vec::new(),
@@ -157,6 +160,7 @@ impl Pool {
         let free = |config: ConfigId| Arc::new(Spelling { tokens: Vec::new(), configs: vec![config] });
         let mut pool = Pool {
             filler: None,
+            space: None,
             begin: constraint.start,
             lexemes: terminals.iter().map(|&t| Completion { terminal: Some(t), spelling: Spelling::default(), inside: Vec::new(), stretch: None }).collect(),
             parts: all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect(),
@@ -209,16 +213,16 @@ impl Pool {
         let mut found: Vec<Completion> = Vec::new();
         let may_end = !effects.lexer.cuts(c).is_empty();
         let limit = if may_end { MAX_COMPLETION / 64 } else { MAX_COMPLETION };
-        if effects.lexer.is_fresh(c) || self.is_space(vocabulary, effects, c) {
+        if effects.lexer.is_fresh(c) || self.is_space(effects, c) {
             found.push(Completion { terminal: None, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
         } else {
             let mut has_ignored = false;
-            for (terminal, text) in endings(effects, self.filler.is_some(), c, limit, usize::MAX) {
+            for (terminal, text) in endings(self, effects, c, limit, usize::MAX) {
                 let terminal = (!effects.is_ignored(terminal)).then_some(terminal);
                 if terminal.is_none() && std::mem::replace(&mut has_ignored, true) {
                     continue;
                 }
-                if let Some(completion) = spell_on(vocabulary, effects, c, &text, terminal) {
+                if let Some(completion) = spell_on(self, vocabulary, effects, c, &text, terminal) {
                     found.push(completion);
                 }
             }
@@ -229,9 +233,24 @@ impl Pool {
         found
     }
 
-    /// Whether filler may follow and nothing but ignorable text is pending.
-    fn is_space(&self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> bool {
-        self.filler.is_some_and(|(token, _)| may_end_as(effects, c, None) && !ends_of(effects, vocabulary, c, token, None).is_empty())
+    /// Whether nothing but ignorable text is pending, and filler goes on with it.
+    fn is_space(&self, effects: &mut Effects, c: ConfigId) -> bool {
+        self.space.is_some_and(|space| effects.lexer.step(c, space) == self.begin)
+    }
+
+    /// Whether what comes next in the pool may come next behind a lexeme that ended in this fresh configuration: it must
+    /// not matter which lexeme that was.
+    fn is_hub(&self, effects: &mut Effects, fresh: ConfigId) -> bool {
+        match self.space {
+            Some(space) => effects.lexer.step(fresh, space) == self.begin,
+            None => fresh == self.begin,
+        }
+    }
+
+    /// Whether the lexeme may end in configuration `c` as `terminal` (none: as an ignored one) before the hub.
+    fn may_close(&self, effects: &mut Effects, c: ConfigId, terminal: Option<TerminalId>) -> bool {
+        let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(c));
+        cuts.into_iter().any(|(t, fresh)| terminal.map_or_else(|| effects.is_ignored(t), |want| want == t) && self.is_hub(effects, fresh))
     }
 
     /// Whether what is in front of a lexeme, or behind it, can take one token more.
@@ -267,15 +286,15 @@ impl Pool {
         };
         let n_terminals = constraint.cfg.n_terminals as usize;
         let (mut lexemes, mut ignored): (Vec<Completion>, Vec<Completion>) = (Vec::new(), Vec::new());
-        for (terminal, text) in endings(effects, self.filler.is_some(), fresh, MAX_SEARCH, n_terminals) {
+        for (terminal, text) in endings(self, effects, fresh, MAX_SEARCH, n_terminals) {
             let text = [&space[..], &text[..]].concat();
             if effects.is_ignored(terminal) {
-                ignored.extend(spell_on(vocabulary, effects, self.begin, &text, None));
+                ignored.extend(spell_on(self, vocabulary, effects, self.begin, &text, None));
             } else if text.len() > space.len() {
                 for n in 1..text.len().min(MAX_TOKENS) {
                     self.tokens.extend(vocabulary.spell(&text[n..], MAX_TOKENS).into_iter().flatten());
                 }
-                if let Some(mut lexeme) = spell_on(vocabulary, effects, self.begin, &text, Some(terminal)) {
+                if let Some(mut lexeme) = spell_on(self, vocabulary, effects, self.begin, &text, Some(terminal)) {
                     if self.filler.is_none() {
                         lexeme.stretch = stretch(self, vocabulary, effects, &text, terminal);
                     }
@@ -391,7 +410,7 @@ fn stretch(pool: &mut Pool, vocabulary: &Vocabulary, effects: &mut Effects, text
                 let head = Spelling { tokens, configs };
                 let tokens = vocabulary.spell(&text[n..], MAX_TOKENS)?;
                 let (end, configs) = follow(vocabulary, effects, middle, &tokens)?;
-                may_end_as(effects, end, Some(terminal)).then_some(Stretch { head, repeated, tail: Spelling { tokens, configs } })
+                pool.may_close(effects, end, Some(terminal)).then_some(Stretch { head, repeated, tail: Spelling { tokens, configs } })
             })();
             if let Some(found) = found.filter(|f| best.as_ref().is_none_or(|b| f.cost() < b.cost())) {
                 best = Some(found);
@@ -431,9 +450,9 @@ fn ends_of(effects: &mut Effects, vocabulary: &Vocabulary, c: ConfigId, token: T
 }
 
 /// A shortest text for each terminal that the lexeme of `c` may end as (or, if `c` is fresh, for each terminal): by
-/// breadth-first search over bytes, until `enough` terminals are found. With `spaced`, what comes next begins with
-/// ignorable text; where that cannot end the lexeme, another such byte is part of the text.
-fn endings(effects: &mut Effects, spaced: bool, c: ConfigId, limit: usize, enough: usize) -> Vec<(TerminalId, Vec<u8>)> {
+/// breadth-first search over bytes, until `enough` terminals are found. Where filler cannot end the lexeme, another byte of
+/// ignorable text is part of the text.
+fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough: usize) -> Vec<(TerminalId, Vec<u8>)> {
     let bytes = byte_choices(effects);
     let mut agenda: Vec<(ConfigId, usize, u8)> = vec![(c, usize::MAX, 0)];
     let mut seen: FxHashSet<ConfigId> = std::iter::once(c).collect();
@@ -447,12 +466,12 @@ fn endings(effects: &mut Effects, spaced: bool, c: ConfigId, limit: usize, enoug
             if has.contains(&t) {
                 continue;
             }
-            let more: Option<&[u8]> = match spaced {
-                false => Some(b""),
-                true if ends_before(effects, fresh, b' ') && ends_before(effects, fresh, b'\n') => Some(b""),
-                true if ends_before(effects, fresh, b'\n') => Some(b"\n"),
-                true if ends_before(effects, fresh, b' ') => Some(b" "),
-                true => None,
+            let more: Option<&[u8]> = if pool.is_hub(effects, fresh) {
+                Some(b"")
+            } else if pool.space.is_some() && effects.lexer.step(fresh, b'\n') == pool.begin {
+                Some(b"\n")
+            } else {
+                None
             };
             if let Some(more) = more {
                 has.insert(t);
@@ -476,16 +495,6 @@ fn endings(effects: &mut Effects, spaced: bool, c: ConfigId, limit: usize, enoug
     found
 }
 
-/// Whether the byte begins ignorable text in this fresh configuration.
-fn ends_before(effects: &mut Effects, fresh: ConfigId, byte: u8) -> bool {
-    let next = effects.lexer.step(fresh, byte);
-    if next == DEAD {
-        return false;
-    }
-    let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(next));
-    cuts.iter().any(|(t, _)| effects.is_ignored(*t))
-}
-
 /// One byte for each class of bytes, letters first.
 fn byte_choices(effects: &Effects) -> Vec<u8> {
     let classes = *effects.lexer.byte_classes();
@@ -496,14 +505,14 @@ fn byte_choices(effects: &Effects) -> Vec<u8> {
 
 /// Spells `text` in the fewest tokens and follows the lexer from `c`, through a lexeme of `terminal` (none: ignored) that
 /// may end behind the last token, or has ended before ignorable text at the end of the last token.
-fn spell_on(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, text: &[u8], terminal: Option<TerminalId>) -> Option<Completion> {
+fn spell_on(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, text: &[u8], terminal: Option<TerminalId>) -> Option<Completion> {
     let tokens = vocabulary.spell(text, MAX_TOKENS)?;
     let Some((last, inner)) = tokens.split_last() else {
-        return may_end_as(effects, c, terminal).then(|| Completion { terminal, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
+        return pool.may_close(effects, c, terminal).then(|| Completion { terminal, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
     };
     let (here, mut configs) = follow(vocabulary, effects, c, inner)?;
     let ends = ends_of(effects, vocabulary, here, *last, terminal);
-    let fits = |effects: &mut Effects, &(end, done): &(ConfigId, bool)| may_end_as(effects, end, if done { None } else { terminal });
+    let fits = |effects: &mut Effects, &(end, done): &(ConfigId, bool)| if done { end == pool.begin } else { pool.may_close(effects, end, terminal) };
     let &(end, spaced) = ends.iter().find(|end| fits(effects, end))?;
     configs.push(end);
     let spelling = Spelling { tokens, configs };

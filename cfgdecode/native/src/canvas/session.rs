@@ -95,9 +95,8 @@ const WINDOWS: [(usize, Detail); 11] = [
     (16, Detail::Coarse),
     (8, Detail::Edges),
 ];
-/// Tokens up to which the exact view is always asked first, and open cells where there are few classes.
+/// Tokens up to which the exact view is asked before the sketches, if few cells are open.
 const SMALL_VOCABULARY: usize = 4096;
-const FEW_OPEN: usize = 8;
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(new_charts(&constraint)));
@@ -271,8 +270,17 @@ impl Session {
 
     /// So few tokens or open cells that the exact view costs little.
     pub(super) fn is_small(&self) -> bool {
-        let open = self.slots.iter().filter(|s| **s == Slot::Open).count();
-        open <= 1 || self.constraint.vocabulary.len() <= SMALL_VOCABULARY && open <= FEW_OPEN
+        let most = self.constraint.limits.exact_cells;
+        self.n_open() <= if self.has_small_vocabulary() { most } else { most.min(1) }
+    }
+
+    /// So few tokens that the exact view has the last word on allowed sets.
+    pub(super) fn has_small_vocabulary(&self) -> bool {
+        self.constraint.vocabulary.len() <= SMALL_VOCABULARY
+    }
+
+    pub(super) fn n_open(&self) -> usize {
+        self.slots.iter().filter(|s| **s == Slot::Open).count()
     }
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
@@ -281,10 +289,7 @@ impl Session {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
-            let tt = Instant::now();
-            let found = find_witness(ctx, &mut session.sketches[k]);
-            if std::env::var("DBG").is_ok() { eprintln!("  sketch {k} {} {:?} items {}", found.is_some(), tt.elapsed(), ctx.charts.n_items()); }
-            if let Some((end, witness)) = found {
+            if let Some((end, witness)) = find_witness(ctx, &mut session.sketches[k]) {
                 let witness = session.with_tail(end, witness)?;
                 session.keep(end, witness);
                 return Some(Answer::Completable);
@@ -293,10 +298,7 @@ impl Session {
                 return None;
             }
         }
-        let tt = Instant::now();
-        let dead = session.is_surely_dead(ctx);
-        if std::env::var("DBG").is_ok() { eprintln!("  relaxed {} {:?} items {}", !dead, tt.elapsed(), ctx.charts.n_items()); }
-        dead.then_some(Answer::Dead)
+        session.is_surely_dead(ctx).then_some(Answer::Dead)
     }
 
     /// The canvas has no filling even if every gap may have any length.
@@ -384,10 +386,7 @@ impl Session {
                     }
                 }
             }
-            let tt = Instant::now();
-            let found = read_off(ctx, &mut concrete.view, a, b);
-            if std::env::var("DBG").is_ok() { eprintln!("  window {n_gaps} {detail:?} {a}..{b} {} {:?} items {}", found.is_some(), tt.elapsed(), ctx.charts.n_items()); }
-            if let Some(tokens) = found {
+            if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
                 for (i, token) in (a..b).zip(tokens) {
                     concrete.view.set_choice(i, Choice::One(token));
                 }

@@ -329,10 +329,6 @@ impl View {
         &self.choices[i]
     }
 
-    pub(super) fn has_pool(&self) -> bool {
-        self.choices.contains(&Choice::Pool)
-    }
-
     pub fn set_choice(&mut self, i: usize, choice: Choice) {
         if self.choices[i] != choice {
             self.choices[i] = choice;
