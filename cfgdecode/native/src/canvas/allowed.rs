@@ -29,8 +29,8 @@ const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (0, Detail::Edges), (
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
-/// Cells at either end of a gap whose sets are worked out one by one; those between mostly have the same set.
-const MARGIN: usize = 3;
+/// Cells at either end of a gap whose sets are worked out one by one; those between mostly have the same set. Tried in turn.
+const MARGINS: [usize; 2] = [4, 8];
 
 /// The allowed tokens of a cell, and whether they are surely all.
 pub type Allowed = (Arc<Bits>, bool);
@@ -73,12 +73,8 @@ impl Session {
                 }
             }
             let gap = gap_of(self.slots(), i);
-            let inner = gap.start + MARGIN..gap.end.saturating_sub(MARGIN);
-            let shared = if inner.len() > 1 { self.allowed_inside(gap.clone())? } else { None };
+            self.share_inside(gap.clone())?;
             for j in gap.clone() {
-                if let Some(shared) = shared.as_ref().filter(|_| inner.contains(&j)) {
-                    self.allowed_known.insert(j, shared.clone());
-                }
                 all.push((j, self.allowed(j)?));
             }
             i = gap.end;
@@ -113,27 +109,41 @@ impl Session {
         Ok((sorted.allowed.into(), sorted.undecided.is_empty()))
     }
 
-    /// The set of every cell of a gap but those at its margins: what is allowed between `MARGIN` tokens of the gap on the left and
-    /// as many on the right, by what is elastic, is allowed wherever there is more room; and what does not fit gaps of any
-    /// length is allowed nowhere. None if that leaves tokens undecided.
-    fn allowed_inside(&mut self, gap: Range<usize>) -> Result<Option<Allowed>, &'static str> {
-        if self.is_small() || self.has_intervals() || self.verdict() != Answer::Completable {
-            return Ok(None);
+    /// Finds the set of all cells of a gap but those at its margins: what is allowed between `margin` tokens of the gap on the
+    /// left and as many on the right, by what is elastic, is allowed wherever there is more room; and what does not fit
+    /// gaps of any length is allowed nowhere. Nothing is known afterwards if that leaves tokens undecided.
+    fn share_inside(&mut self, gap: Range<usize>) -> Result<(), &'static str> {
+        if self.is_small() || self.has_intervals() || gap.clone().any(|j| self.allowed_known.contains_key(&j)) {
+            return Ok(());
         }
-        self.with(|ctx, session| {
-            let mut sorted = session.all_undecided(true);
-            session.open_around(gap.start, 0, Detail::Coarse);
-            let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
-            steady(session, true);
-            let cells = gap.start + MARGIN..gap.end - MARGIN;
-            session.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells, &mut sorted);
-            steady(session, false);
-            session.close_again(gap.start, 0);
-            if !sorted.undecided.is_empty() {
-                session.drop_dead(ctx, gap.start + MARGIN, &mut sorted);
+        for margin in MARGINS {
+            let cells = gap.start + margin..gap.end.saturating_sub(margin);
+            if cells.len() < 2 || self.verdict() != Answer::Completable {
+                return Ok(());
             }
-            sorted.undecided.is_empty().then(|| (sorted.allowed.into(), true))
-        })
+            let sorted = self.with(|ctx, session| session.sort_inside(ctx, cells.clone()))?;
+            if sorted.undecided.is_empty() {
+                let shared: Allowed = (sorted.allowed.into(), true);
+                cells.for_each(|j| _ = self.allowed_known.insert(j, shared.clone()));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Sorted {
+        let i = cells.start;
+        let mut sorted = self.all_undecided(true);
+        self.open_around(i, 0, Detail::Coarse);
+        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
+        steady(self, true);
+        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells, &mut sorted);
+        steady(self, false);
+        self.close_again(i, 0);
+        if !sorted.undecided.is_empty() {
+            self.drop_dead(ctx, i, &mut sorted);
+        }
+        sorted
     }
 
     fn no_tokens(&self) -> Bits {
@@ -179,7 +189,7 @@ impl Session {
         self.pass(ctx, &mut |session| &mut session.relaxed, i..i + 1, &mut possible);
         ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
         if !ctx.stop() {
-            sorted.undecided = possible.allowed;
+            sorted.undecided.intersect(&possible.allowed);
         }
     }
 

@@ -29,6 +29,8 @@ const MAX_COMPLETION: usize = 4_000;
 const MAX_LOOSE: usize = 6_000;
 /// Tokens that a spelling may have.
 const MAX_TOKENS: usize = 64;
+/// Configurations inside lexemes up to which the pool keeps them all.
+const MAX_PARTS: usize = 2_000;
 /// Configurations inside characters that the pool keeps.
 const MAX_BROKEN: usize = 400;
 /// Cost of what cannot be had.
@@ -217,7 +219,7 @@ impl Pool {
             found.push(Completion { terminal: None, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
         } else {
             let mut has_ignored = false;
-            for (terminal, text) in endings(self, effects, c, limit, usize::MAX) {
+            for (terminal, text) in endings(self, effects, c, limit, usize::MAX).found {
                 let terminal = (!effects.is_ignored(terminal)).then_some(terminal);
                 if terminal.is_none() && std::mem::replace(&mut has_ignored, true) {
                     continue;
@@ -286,7 +288,16 @@ impl Pool {
         };
         let n_terminals = constraint.cfg.n_terminals as usize;
         let (mut lexemes, mut ignored): (Vec<Completion>, Vec<Completion>) = (Vec::new(), Vec::new());
-        for (terminal, text) in endings(self, effects, fresh, MAX_SEARCH, n_terminals) {
+        let endings = endings(self, effects, fresh, MAX_SEARCH, n_terminals);
+        let mut others: Vec<Spelling> = Vec::new();
+        for at in (1..endings.agenda.len()).take(if endings.agenda.len() <= MAX_PARTS { MAX_PARTS } else { 0 }) {
+            let text = [&space[..], &text_to(&endings.agenda, at)[..]].concat();
+            let Some(tokens) = vocabulary.spell(&text, MAX_TOKENS) else { continue };
+            if let Some((_, configs)) = follow(vocabulary, effects, self.begin, &tokens) {
+                others.push(Spelling { tokens, configs });
+            }
+        }
+        for (terminal, text) in endings.found {
             let text = [&space[..], &text[..]].concat();
             if effects.is_ignored(terminal) {
                 ignored.extend(spell_on(self, vocabulary, effects, self.begin, &text, None));
@@ -307,8 +318,8 @@ impl Pool {
         self.tokens.sort_unstable();
         self.tokens.dedup();
         let mut seen: FxHashSet<ConfigId> = std::iter::once(self.begin).collect();
-        let broken: Vec<Spelling> = self.broken_characters(vocabulary, effects, lexemes.iter().chain(&ignored));
-        let mut parts: Vec<&Spelling> = lexemes.iter().chain(&ignored).flat_map(|l| &l.inside).chain(&broken).collect();
+        let broken = self.broken_characters(vocabulary, effects, lexemes.iter().chain(&ignored).flat_map(|l| &l.inside).chain(&others));
+        let mut parts: Vec<&Spelling> = lexemes.iter().chain(&ignored).flat_map(|l| &l.inside).chain(&others).chain(&broken).collect();
         parts.sort_by_key(|p| p.cost());
         parts.retain(|p| seen.insert(p.last(self.begin)));
         self.parts = parts.into_iter().cloned().map(Arc::new).collect();
@@ -317,11 +328,11 @@ impl Pool {
     }
 
     /// Ways to configurations inside a character of more than one byte, in lexemes that may hold any.
-    fn broken_characters<'a>(&self, vocabulary: &Vocabulary, effects: &mut Effects, lexemes: impl Iterator<Item = &'a Completion>) -> Vec<Spelling> {
+    fn broken_characters<'a>(&self, vocabulary: &Vocabulary, effects: &mut Effects, whole: impl Iterator<Item = &'a Spelling>) -> Vec<Spelling> {
         let classes = *effects.lexer.byte_classes();
         let mut seen_class = [false; 256];
         let high: Vec<u8> = (0x80..=0xFF).filter(|&b| !std::mem::replace(&mut seen_class[classes[b as usize] as usize], true)).collect();
-        let mut ways: Vec<Spelling> = lexemes.flat_map(|l| &l.inside).cloned().collect();
+        let mut ways: Vec<Spelling> = whole.cloned().collect();
         let mut seen: FxHashSet<ConfigId> = ways.iter().map(|w| w.last(self.begin)).collect();
         let (mut at, n_whole) = (0, ways.len());
         while at < ways.len() && ways.len() < n_whole + MAX_BROKEN {
@@ -452,7 +463,7 @@ fn ends_of(effects: &mut Effects, vocabulary: &Vocabulary, c: ConfigId, token: T
 /// A shortest text for each terminal that the lexeme of `c` may end as (or, if `c` is fresh, for each terminal): by
 /// breadth-first search over bytes, until `enough` terminals are found. Where filler cannot end the lexeme, another byte of
 /// ignorable text is part of the text.
-fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough: usize) -> Vec<(TerminalId, Vec<u8>)> {
+fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough: usize) -> Endings {
     let bytes = byte_choices(effects);
     let mut agenda: Vec<(ConfigId, usize, u8)> = vec![(c, usize::MAX, 0)];
     let mut seen: FxHashSet<ConfigId> = std::iter::once(c).collect();
@@ -475,13 +486,7 @@ fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough
             };
             if let Some(more) = more {
                 has.insert(t);
-                let mut text = more.to_vec();
-                let mut back = at;
-                while agenda[back].1 != usize::MAX {
-                    text.insert(0, agenda[back].2);
-                    back = agenda[back].1;
-                }
-                found.push((t, text));
+                found.push((t, [&text_to(&agenda, at)[..], more].concat()));
             }
         }
         for &byte in &bytes {
@@ -492,7 +497,24 @@ fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough
         }
         at += 1;
     }
-    found
+    Endings { found, agenda }
+}
+
+struct Endings {
+    found: Vec<(TerminalId, Vec<u8>)>,
+    /// Configurations in the order in which they were found: each with where it was found from, by which byte.
+    agenda: Vec<(ConfigId, usize, u8)>,
+}
+
+/// The bytes that lead to an entry of the agenda.
+fn text_to(agenda: &[(ConfigId, usize, u8)], mut at: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    while agenda[at].1 != usize::MAX {
+        text.push(agenda[at].2);
+        at = agenda[at].1;
+    }
+    text.reverse();
+    text
 }
 
 /// One byte for each class of bytes, letters first.

@@ -38,10 +38,12 @@ pub struct Family {
     /// Fewest tokens of anything in it.
     least: u32,
     n_layers: u32,
+    /// Nothing in it is rigid.
+    is_elastic: bool,
 }
 
 impl Family {
-    pub const DEAD: Family = Family { base: Chart::DEAD, least: u32::MAX, n_layers: 0 };
+    pub const DEAD: Family = Family { base: Chart::DEAD, least: u32::MAX, n_layers: 0, is_elastic: true };
 
     /// The set behind `layer` tokens, or `DEAD` if nothing takes so few.
     pub fn member(&self, layer: u32) -> SetId {
@@ -50,7 +52,11 @@ impl Family {
 
     /// What of that set is behind any larger number of tokens too.
     pub fn steady_member(&self, layer: u32) -> SetId {
-        if layer < self.least { Chart::DEAD } else { self.base + self.n_layers + layer }
+        match layer {
+            _ if layer < self.least => Chart::DEAD,
+            _ if self.is_elastic => self.base + layer,
+            _ => self.base + self.n_layers + layer,
+        }
     }
 }
 
@@ -135,9 +141,10 @@ impl Chart {
             self.families.known.insert(key, Family { n_layers, ..Family::DEAD });
             return Family::DEAD;
         };
-        let handle = Family { base: self.sets.len() as SetId, least, n_layers };
+        let is_elastic = costs.least == costs.elastic && context.iter().all(|c| c.is_elastic);
+        let handle = Family { base: self.sets.len() as SetId, least, n_layers, is_elastic };
         let family = self.families.all.len() as u32;
-        for _ in 0..2 {
+        for _ in 0..if is_elastic { 1 } else { 2 } {
             let chain = self.heads.len() as u32;
             self.heads.push(SetId::MAX);
             for rank in 0..n_layers {
