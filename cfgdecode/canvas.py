@@ -21,12 +21,16 @@ from .errors import CanvasError, DeadCanvasError
 
 if TYPE_CHECKING:
     from . import _native
+    from .complete import Completion
     from .constraint import Constraint
 
 OPEN, DRAFT, COMMITTED, FIXED = 0, 1, 2, 3
 Interval: TypeAlias = tuple[int, int | None]
 Proposal: TypeAlias = tuple[int, int, float]
 Policy: TypeAlias = Literal["substitute", "defer", "strict"]
+
+COMMIT_NODES = 48
+"""Verdicts that one joint commit may spend on a set of larger weight than the greedy one."""
 
 _OPEN, _OPTIONAL, _ANYTHING = -1, -2, -3
 
@@ -320,8 +324,12 @@ class Canvas:
     ) -> CommitResult:
         """Decide several cells together, so that the canvas stays completable.
 
-        Proposals `(position, token, score)` are taken in order of falling score, each kept if it fits all that was
-        kept before. One that does not fit is, by `policy`: "substitute": replaced by the best allowed token (by
+        Of the proposals `(position, token, score)` a set is kept that fits together. It is first looked for in order of
+        falling score; if that leaves some out, a set of larger weight is looked for by branch and bound, up to
+        `COMMIT_NODES` verdicts (with up to as many the weight is a maximum). The weight of a proposal is its score, or
+        the exponential of it where some score is negative (log-probabilities).
+
+        A proposal that is not kept is, by `policy`: "substitute": replaced by the best allowed token (by
         `scores: float[n_open, V]`, one row per open cell in order, else the witness's token); "defer": left open;
         "strict": an error. At least one proposed cell is decided unless the list is empty.
 
@@ -334,13 +342,15 @@ class Canvas:
         refused: list[tuple[int, int]] = []
         if self.verdict() is Verdict.DEAD:
             raise DeadCanvasError(f"the canvas is dead before the commit: {self.explain()}")
-        for position, token, _ in ordered:
-            if self.commit_one(position, token):
-                result.kept.append((position, token))
-            elif policy == "strict":
-                raise DeadCanvasError(str(self.explain(position, token)), position=position)
-            else:
-                refused.append((position, token))
+        before = list(self._ids), list(self._status)
+        kept = self._keep_in_order(ordered)
+        if policy == "strict" and len(kept) < len(ordered):
+            position, token, _ = next(p for k, p in enumerate(ordered) if k not in kept)
+            raise DeadCanvasError(str(self.explain(position, token)), position=position)
+        if len(kept) < len(ordered):
+            kept = self._keep_more(ordered, kept, before)
+        for k, (position, token, _) in enumerate(ordered):
+            (result.kept if k in kept else refused).append((position, token))
         for rank, (position, token) in enumerate(refused):
             last_chance = rank == 0 and not result.kept
             if policy == "defer" and not last_chance:
@@ -351,6 +361,66 @@ class Canvas:
             self._put(position, substitute, COMMITTED)
             result.substituted.append((position, token, substitute))
         return result
+
+    def _keep_in_order(self, ordered: Sequence[Proposal]) -> set[int]:
+        """Puts each proposal that fits what was put before; answers which were put."""
+        kept: set[int] = set()
+        decided: set[int] = set()
+        for k, (position, token, _) in enumerate(ordered):
+            if position not in decided and self.commit_one(position, token):
+                kept.add(k)
+                decided.add(position)
+        return kept
+
+    def _keep_more(
+        self, ordered: Sequence[Proposal], kept: set[int], before: tuple[list[int], list[int]]
+    ) -> set[int]:
+        """A set of proposals of larger weight than `kept`, if branch and bound finds one; the canvas then holds it.
+
+        `before`: ids and status without the proposals.
+        """
+        scores = [score for *_, score in ordered]
+        weights = np.exp(scores) if min(scores) < 0 else np.array(scores, dtype=float)
+        rest = np.concatenate([np.cumsum(weights[::-1])[::-1], [0.0]])
+        start, best, most, nodes = self.fork(), kept, float(sum(weights[k] for k in kept)), COMMIT_NODES
+        start._restore([ordered[k][0] for k in kept], before)
+        agenda: list[tuple[int, frozenset[int], float]] = [(0, frozenset(), 0.0)]
+        while agenda and nodes > 0:
+            k, taken, weight = agenda.pop()
+            if weight > most + 1e-12:
+                best, most = set(taken), weight
+            if k == len(ordered) or weight + rest[k] <= most + 1e-12:
+                continue
+            agenda.append((k + 1, taken, weight))
+            position = ordered[k][0]
+            if all(ordered[j][0] != position for j in taken):
+                nodes -= 1
+                if start._fits_together([ordered[j] for j in sorted(taken)] + [ordered[k]]):
+                    agenda.append((k + 1, taken | {k}, weight + float(weights[k])))
+        if best is not kept:
+            self._restore([ordered[k][0] for k in kept], before)
+            for k in sorted(best):
+                self._put(ordered[k][0], ordered[k][1], COMMITTED)
+            self.verdict()
+        return best
+
+    def _restore(self, positions: Iterable[int], before: tuple[list[int], list[int]]) -> None:
+        ids, status = before
+        for position in positions:
+            if status[position] == OPEN:
+                self.reopen(position)
+            else:
+                self._put(position, ids[position], status[position])
+
+    def _fits_together(self, proposals: Sequence[Proposal]) -> bool:
+        """Whether all of these leave the canvas completable; it stays as it is."""
+        mask = self.constraint.vocabulary.mask
+        if any(token == mask for _, token, _ in proposals):
+            return False
+        trial = self.fork()
+        for position, token, _ in proposals:
+            trial._put(position, token, COMMITTED)
+        return trial.is_completable()
 
     def _best_allowed(self, position: int, row: npt.NDArray[np.floating[Any]] | None) -> int:
         if self._status[position] != OPEN:
@@ -424,9 +494,8 @@ class Canvas:
         """All token ids of a completed canvas, or None if it is dead. The canvas stays as it is.
 
         Without `scores`: a shortest filling (fewest tokens where cells are intervals). With `scores`
-        (log-probabilities float[n_open, V], or sparse `(ids int[n_open, k], logp float[n_open, k])`): a probable
-        filling, chosen greedily from left to right: valid, not always the most probable one.
-        `positions`: decide only these cells; the others stay open and are returned as -1.
+        (log-probabilities float[n_open, V], or sparse `(ids int[n_open, k], logp float[n_open, k])`): the filling of
+        `most_probable`. `positions`: decide only these cells; the others stay open and are returned as -1.
 
         Raises:
             LimitExceeded: a limit was reached before the answer was known.
@@ -434,6 +503,21 @@ class Canvas:
         from .complete import complete
 
         return complete(self, scores, positions)
+
+    def most_probable(self, scores: Any, *, nodes: int | None = None) -> Completion | None:
+        """The filling with the highest sum of scores that `nodes` verdicts find; None if the canvas is dead.
+
+        `scores` as for `complete`; in the sparse form every token that is not listed scores 20 less than the lowest listed.
+        `Completion.is_optimal` says whether the search ended, so that no filling has a higher sum. Default: two nodes
+        per open cell and 64 more.
+
+        Raises:
+            CanvasError: not one row of scores for each open cell.
+            LimitExceeded: a limit was reached before an allowed set was known.
+        """
+        from .complete import most_probable
+
+        return most_probable(self, scores, nodes)
 
     def explain(self, position: int | None = None, token: int | None = None) -> Explanation:
         """Why `token` is not allowed at `position`, or why the canvas is dead."""

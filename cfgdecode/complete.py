@@ -1,16 +1,38 @@
-"""Completing a canvas: shortest, or guided by a model's scores."""
+"""Completing a canvas: shortest, or most probable under a model's scores.
+
+The most probable filling is looked for cell by cell, the surest cell first: branch and bound over the tokens of a cell in
+order of falling score, where a branch lives while the canvas stays completable and its bound (the scores so far and the
+best score of every cell still open) beats the best filling found. The first descent is the greedy filling; every further
+one is a better one; if the search ends before `nodes` verdicts, the last one found is the most probable of all.
+
+Cost: one verdict per node, which is a look-up where the token agrees with the witness; at least one node a cell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import CanvasError
 
 if TYPE_CHECKING:
     from .canvas import Canvas
+
+_TRIED = 24
+"""Best tokens of a cell that are tried before its allowed set is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A filling of a canvas: all token ids, the sum of the scores of the decided cells, and whether none is better."""
+
+    ids: list[int]
+    score: float
+    is_optimal: bool
 
 
 def complete(canvas: Canvas, scores: Any, positions: Iterable[int] | None) -> list[int] | None:
@@ -18,7 +40,8 @@ def complete(canvas: Canvas, scores: Any, positions: Iterable[int] | None) -> li
     if scores is None:
         ids = canvas.witness()
     else:
-        ids = _guided(canvas, scores)
+        best = most_probable(canvas, scores, None)
+        ids = None if best is None else best.ids
     if ids is None or positions is None:
         return ids
     if len(ids) != len(canvas):
@@ -27,20 +50,133 @@ def complete(canvas: Canvas, scores: Any, positions: Iterable[int] | None) -> li
     return [t if s is not None or i in wanted else -1 for i, (t, s) in enumerate(zip(ids, canvas.ids, strict=True))]
 
 
-def _guided(canvas: Canvas, scores: Any) -> list[int] | None:
+def most_probable(canvas: Canvas, scores: Any, nodes: int | None) -> Completion | None:
+    """See `Canvas.most_probable`."""
     trial = canvas.fork()
     if not trial.is_completable():
         return None
-    cells = trial.open_positions
-    for row, position in enumerate(cells):
-        allowed = trial.allowed(position).ids()
-        trial.commit_one(position, _best(allowed, scores, row))
-    return [t for t in trial.ids if t is not None]
+    columns = _columns(scores, trial)
+    if nodes is None:
+        nodes = 2 * len(columns) + 64
+    return _Search(trial, columns, nodes).run()
 
 
-def _best(allowed: Any, scores: Any, row: int) -> int:
+class _Column:
+    """The scores of one cell: token ids by falling score; a token without a score has `floor`."""
+
+    def __init__(self, position: int, ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], floor: float) -> None:
+        order = np.argsort(-scores, kind="stable")
+        self.position, self.ids, self.scores, self.floor = position, ids[order], scores[order], floor
+        self.best = float(self.scores[0]) if len(self.ids) else floor
+
+    def of(self, token: int) -> float:
+        found = np.flatnonzero(self.ids == token)
+        return float(self.scores[found[0]]) if len(found) else self.floor
+
+
+def _columns(scores: Any, canvas: Canvas) -> list[_Column]:
+    """One column per open cell, the surest first.
+
+    Raises:
+        CanvasError: the scores do not have one row per open cell.
+    """
+    cells = canvas.open_positions
     if isinstance(scores, tuple):
-        ids, logp = np.asarray(scores[0])[row], np.asarray(scores[1])[row]
-        inside = np.isin(ids, allowed)
-        return int(ids[inside][np.argmax(logp[inside])]) if inside.any() else int(allowed[0])
-    return int(allowed[np.argmax(np.asarray(scores)[row][allowed])])
+        ids, values = np.asarray(scores[0]), np.asarray(scores[1], dtype=np.float64)
+        floor = float(values.min() - 20.0) if values.size else 0.0
+        rows = [(ids[i].astype(np.int64), values[i]) for i in range(len(ids))]
+    else:
+        dense = np.asarray(scores, dtype=np.float64)
+        floor = -np.inf
+        rows = [(np.arange(dense.shape[1], dtype=np.int64), dense[i]) for i in range(len(dense))]
+    if len(rows) != len(cells):
+        raise CanvasError(f"scores have {len(rows)} rows; give one for each of the {len(cells)} open cells, in order")
+    made = []
+    for position, (ids, row) in zip(cells, rows, strict=True):
+        row = np.nan_to_num(row, nan=-np.inf, posinf=np.finfo(np.float64).max)
+        made.append(_Column(position, ids, row, floor))
+    return sorted(made, key=lambda column: (-column.best, column.position))
+
+
+class _Search:
+    def __init__(self, canvas: Canvas, columns: list[_Column], nodes: int) -> None:
+        self.canvas, self.columns, self.nodes = canvas, columns, nodes
+        # bound[k]: the best that the columns from k on can give.
+        self.bound = np.concatenate([np.cumsum([c.best for c in columns[::-1]])[::-1], [0.0]]) if columns else [0.0]
+        self.best: Completion | None = None
+        self.is_complete = True
+
+    def run(self) -> Completion | None:
+        """Depth first without recursion: one iterator of choices for each cell decided."""
+        stack: list[Iterator[tuple[int, float]]] = []
+        totals = [0.0]
+        while True:
+            depth = len(stack)
+            if depth == len(self.columns):
+                self._keep(totals[-1])
+                if not self._back(stack, totals):
+                    break
+                continue
+            stack.append(self._choices(self.columns[depth], totals[-1], depth))
+            if not self._next(stack, totals):
+                break
+        if self.best is None:
+            return None
+        return Completion(self.best.ids, self.best.score, self.is_complete)
+
+    def _keep(self, total: float) -> None:
+        if self.best is None or total > self.best.score:
+            self.best = Completion([t for t in self.canvas.ids if t is not None], total, False)
+
+    def _next(self, stack: list[Iterator[tuple[int, float]]], totals: list[float]) -> bool:
+        """Take the next choice of the deepest cell that has one; False at the end of the search."""
+        while stack:
+            choice = next(stack[-1], None)
+            if choice is not None:
+                totals.append(totals[-1] + choice[1])
+                return True
+            stack.pop()
+            if stack:
+                totals.pop()
+                self.canvas.reopen(self.columns[len(stack) - 1].position)
+        return False
+
+    def _back(self, stack: list[Iterator[tuple[int, float]]], totals: list[float]) -> bool:
+        if not stack:
+            return False
+        totals.pop()
+        self.canvas.reopen(self.columns[len(stack) - 1].position)
+        return self._next(stack, totals)
+
+    def _choices(self, column: _Column, total: float, depth: int) -> Iterator[tuple[int, float]]:
+        """Tokens that keep the canvas completable and the bound above the best, by falling score; each is put on the canvas."""
+        rest = self.bound[depth + 1]
+        tried = 0
+        allowed: set[int] | None = None
+        for token, score in self._candidates(column):
+            if self.best is not None and total + score + rest <= self.best.score:
+                return
+            if self.best is not None and self.nodes <= 0:
+                self.is_complete = False
+                return
+            if tried == _TRIED and allowed is None:
+                table = self.canvas.allowed(column.position)
+                allowed = set(table)
+                self.is_complete &= table.is_exact
+            if allowed is not None and token not in allowed:
+                continue
+            tried += 1
+            self.nodes -= 1
+            if self.canvas.commit_one(column.position, token):
+                yield token, score
+            elif self.canvas.limit is not None:
+                self.is_complete = False
+
+    def _candidates(self, column: _Column) -> Iterator[tuple[int, float]]:
+        width = self.canvas.constraint.vocabulary.n_logits
+        for token, score in zip(column.ids.tolist(), column.scores.tolist(), strict=True):
+            if 0 <= token < width and score != -np.inf:
+                yield token, score
+        rest = np.setdiff1d(self.canvas.allowed(column.position).ids(), column.ids[column.scores != -np.inf])
+        for token in rest.tolist():
+            yield token, column.floor

@@ -21,6 +21,7 @@ use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Charts, Choice, Context, Step, View};
+use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -58,6 +59,7 @@ pub struct Session {
     /// Gaps of any length, to show that the canvas is dead.
     pub(super) relaxed: View,
     concrete: Option<Concrete>,
+    last_changed: Option<usize>,
     representatives: Representatives,
     /// Shared with forks, which may empty them.
     charts: Arc<Mutex<Charts>>,
@@ -95,6 +97,10 @@ const WINDOWS: [(usize, Detail); 11] = [
     (16, Detail::Coarse),
     (8, Detail::Edges),
 ];
+/// Gaps on either side of a change that are looked at to show that the canvas is dead.
+const DEAD_NEARBY: usize = 3;
+/// Windows that are tried before the canvas is looked at as a whole.
+const N_NEAR: usize = 3;
 /// Tokens up to which the exact view is asked before the sketches, if few cells are open.
 const SMALL_VOCABULARY: usize = 4096;
 impl Session {
@@ -113,6 +119,7 @@ impl Session {
             sketches,
             relaxed,
             concrete: None,
+            last_changed: None,
             representatives,
             charts,
             generation: 0,
@@ -132,6 +139,7 @@ impl Session {
             sketches: self.sketches.clone(),
             relaxed: self.relaxed.clone(),
             concrete: self.concrete.clone(),
+            last_changed: self.last_changed,
             representatives: self.representatives.clone(),
             charts: self.charts.clone(),
             generation: self.generation,
@@ -203,7 +211,8 @@ impl Session {
             near.clone().zip(choices).for_each(|(j, choice)| view.set_choice(j, choice));
             view.set_ends(ends.clone());
         }
-        if let Some(concrete) = self.concrete.as_mut().filter(|_| !agrees) {
+        self.last_changed = Some(i);
+        if let Some(concrete) = self.concrete.as_mut().filter(|c| !agrees && !c.changed.contains(&i)) {
             concrete.changed.push(i);
         }
         if !agrees {
@@ -231,6 +240,7 @@ impl Session {
         self.sketches = new_sketches(&self.constraint, &self.representatives, &slots, &ends);
         self.relaxed = View::new(self.constraint.start, slots.iter().map(sketch::loose).collect(), ends.clone());
         self.concrete = None;
+        self.last_changed = None;
         self.allowed_known.clear();
         self.slots = slots;
         self.witness = None;
@@ -285,7 +295,14 @@ impl Session {
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
     fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
-        if session.repair(ctx) {
+        let (near, far) = WINDOWS.split_at(N_NEAR);
+        if session.repair(ctx, near) {
+            return Some(Answer::Completable);
+        }
+        if session.is_dead_nearby(ctx) {
+            return Some(Answer::Dead);
+        }
+        if session.repair(ctx, far) {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
@@ -301,13 +318,37 @@ impl Session {
         session.is_surely_dead(ctx).then_some(Answer::Dead)
     }
 
+    /// What is near the latest change fits no text, whatever stands further away.
+    fn is_dead_nearby(&mut self, ctx: &mut Context<'_>) -> bool {
+        let n = self.slots.len();
+        let Some(i) = self.last_changed else { return false };
+        let (a, b) = self.window(i, i + 1, DEAD_NEARBY, n);
+        let (before, behind) = (usize::from(a > 0), usize::from(b < n));
+        let pad = |n: usize| std::iter::repeat_n(Choice::Pool, n);
+        let choices: Vec<Choice> = pad(before).chain(self.slots[a..b].iter().map(sketch::loose)).chain(pad(behind)).collect();
+        let mut ends = vec![false; before];
+        ends.extend_from_slice(&self.exact.ends()[a..=b]);
+        ends.resize(choices.len() + 1, true);
+        let mut view = View::new(self.constraint.start, choices, ends);
+        !self.with_loose_pool(ctx, |ctx, _| find_end(ctx, &mut view).is_some())
+    }
+
     /// The canvas has no filling even if every gap may have any length.
     fn is_surely_dead(&mut self, ctx: &mut Context<'_>) -> bool {
-        let Some(loose) = ctx.loose.take() else { return false };
+        // Where the text cannot end in front of it, every text passes the boundary behind the latest change.
+        !self.with_loose_pool(ctx, |ctx, session| match session.last_changed {
+            Some(i) if !session.exact.ends()[..=i].contains(&true) => fits_at(ctx, &mut session.relaxed, i + 1),
+            _ => find_end(ctx, &mut session.relaxed).is_some(),
+        })
+    }
+
+    /// Asks `f` with gaps of any length; true if that cannot be asked, or a limit was reached.
+    fn with_loose_pool(&mut self, ctx: &mut Context<'_>, f: impl FnOnce(&mut Context<'_>, &mut Session) -> bool) -> bool {
+        let Some(loose) = ctx.loose.take() else { return true };
         let pool = std::mem::replace(&mut ctx.pool, loose);
-        let found = find_end(ctx, &mut self.relaxed);
+        let answer = f(ctx, self);
         ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
-        found.is_none() && !ctx.stop()
+        answer || ctx.stop()
     }
 
     fn keep(&mut self, end: usize, witness: Witness) {
@@ -334,28 +375,33 @@ impl Session {
     }
 
     /// Looks for a new witness that differs from the latest one only near what changed since.
-    fn repair(&mut self, ctx: &mut Context<'_>) -> bool {
+    fn repair(&mut self, ctx: &mut Context<'_>, windows: &[(usize, Detail)]) -> bool {
         let Some(mut concrete) = self.concrete.take() else { return false };
-        let found = self.repaired(ctx, &mut concrete);
+        let found = self.repaired(ctx, &mut concrete, windows);
         self.concrete = Some(concrete);
         if let Some((end, witness)) = found {
             self.keep(end, witness);
             return true;
         }
-        self.concrete = None;
         false
     }
 
-    fn repaired(&self, ctx: &mut Context<'_>, concrete: &mut Concrete) -> Option<(usize, Witness)> {
+    fn repaired(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, windows: &[(usize, Detail)]) -> Option<(usize, Witness)> {
         let n = self.slots.len();
         let mut end = concrete.end;
         for &i in &concrete.changed {
-            if let Slot::Token(t) = self.slots[i] {
-                concrete.view.set_choice(i, Choice::One(t));
-                if self.constraint.vocabulary.is_eos(t) && i < end {
-                    end = i;
-                }
+            let token = if let Slot::Token(t) = self.slots[i] { t } else { concrete.tokens[i] };
+            concrete.view.set_choice(i, Choice::One(token));
+            if self.constraint.vocabulary.is_eos(token) && i < end {
+                end = i;
             }
+        }
+        concrete.changed.retain(|&i| matches!(self.slots[i], Slot::Token(t) if t != concrete.tokens[i]));
+        if concrete.changed.is_empty() && self.exact.ends_at(end) {
+            // What was changed has been changed back.
+            let mut witness: Witness = concrete.tokens[..end].iter().map(|&t| vec![t]).collect();
+            witness.resize(n, Vec::new());
+            return self.with_tail(end, witness).map(|w| (end, w));
         }
         let last_text =
             concrete.changed.iter().copied().filter(|&i| matches!(self.slots[i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t))).max();
@@ -368,22 +414,15 @@ impl Session {
         let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
         let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
         concrete.view.set_ends(only(end, n));
-        let mut opened = 0..0;
-        for (n_gaps, detail) in WINDOWS {
+        for &(n_gaps, detail) in windows {
             let (a, b) = self.window(lo, hi, n_gaps, end);
             if a > b {
                 return None;
             }
-            for i in opened.filter(|&i| self.slots[i] == Slot::Open) {
-                concrete.view.set_choice(i, Choice::One(concrete.tokens[i]));
-            }
-            opened = a..b;
             if n_gaps > 0 || end > concrete.end {
                 let choices = sketch::choices(&self.representatives, &self.slots, a..b, detail);
-                for (i, choice) in (a..b).zip(choices) {
-                    if self.slots[i] == Slot::Open {
-                        concrete.view.set_choice(i, choice);
-                    }
+                for (i, choice) in (a..b).zip(choices).filter(|(i, _)| self.slots[*i] == Slot::Open) {
+                    concrete.view.set_choice(i, choice);
                 }
             }
             if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
@@ -393,6 +432,9 @@ impl Session {
                 let mut witness: Witness = (0..end).map(|i| one_token(concrete.view.choice(i))).collect();
                 witness.resize(n, Vec::new());
                 return self.with_tail(end, witness).map(|w| (end, w));
+            }
+            for i in (a..b).filter(|&i| self.slots[i] == Slot::Open) {
+                concrete.view.set_choice(i, Choice::One(concrete.tokens[i]));
             }
             if ctx.stop() {
                 return None;
@@ -519,6 +561,17 @@ impl Session {
 /// The last boundary at which the text of a view can end.
 fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
     (0..=view.len()).rev().find(|&end| view.ends_at(end) && view.fits_end(ctx, end))
+}
+
+/// Whether something passes this boundary.
+fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
+    let row = view.left_row(ctx, boundary).clone();
+    let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
+    view.need_right(ctx, boundary, &configs);
+    row.into_iter().any(|(c, l)| {
+        let right = view.right_set(ctx, boundary, c);
+        ctx.charts.fits(&ctx.constraint.cfg, l, right)
+    })
 }
 
 /// Left rows to the right, then a filling put together from the right end.
