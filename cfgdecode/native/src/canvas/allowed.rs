@@ -11,7 +11,7 @@
 //! that are still undecided, at each configuration that may be behind their first byte.
 
 use super::session::{Answer, Session, only};
-use super::sketch::{self, Detail, gap_of};
+use super::sketch::{Detail, gap_of};
 use super::slots::Slot;
 use super::view::{Choice, Context, View};
 use crate::grammar::Bits;
@@ -96,6 +96,7 @@ impl Session {
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
+        self.prepare();
         let mut sorted = self.with(|ctx, session| session.sort_tokens(ctx, i))?;
         if !sorted.undecided.is_empty() && (self.has_small_vocabulary() || self.n_open() <= FEW_OPEN) {
             // Nothing is lost where that takes too long.
@@ -121,6 +122,7 @@ impl Session {
             if cells.len() < 2 || self.verdict() != Answer::Completable {
                 return Ok(());
             }
+            self.prepare();
             let sorted = self.with(|ctx, session| session.sort_inside(ctx, cells.clone()))?;
             if sorted.undecided.is_empty() {
                 let shared: Allowed = (sorted.allowed.into(), true);
@@ -224,7 +226,7 @@ impl Session {
     /// Opens the cell's gap, and `n_gaps` more on either side, in the concrete view.
     fn open_around(&mut self, i: usize, n_gaps: usize, detail: Detail) {
         let (a, b) = self.reach(i, n_gaps);
-        let choices = sketch::choices(self.representatives(), self.slots(), a..b, detail);
+        let choices = self.sketched(a..b, detail);
         let open: Vec<bool> = (a..b).map(|j| self.slots()[j] == Slot::Open).collect();
         let ends = self.exact.ends().to_vec();
         let Some(view) = self.concrete_mut() else { return };

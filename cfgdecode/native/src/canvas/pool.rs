@@ -111,13 +111,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(constraint: &Constraint, effects: &mut Effects) -> Pool {
-        let vocabulary = &constraint.vocabulary;
-        let filler = find_filler(vocabulary, effects, constraint.start);
-        let mut pool = Pool {
-            filler,
-            space: filler.and_then(|f| vocabulary.text(f.0).first().copied()),
-            begin: filler.map_or(constraint.start, |f| f.1),
+    /// A pool that offers nothing, for canvases that need none.
+    pub(super) fn none(constraint: &Constraint) -> Pool {
+        Pool {
+            filler: None,
+            space: None,
+            begin: constraint.start,
             lexemes: Vec::new(),
             parts: Vec::new(),
             part_of: FxHashMap::default(),
@@ -126,7 +125,16 @@ impl Pool {
             is_loose: false,
             completions: FxHashMap::default(),
             loops: FxHashMap::default(),
-        };
+        }
+    }
+
+    pub(super) fn new(constraint: &Constraint, effects: &mut Effects) -> Pool {
+        let vocabulary = &constraint.vocabulary;
+        let mut pool = Pool::none(constraint);
+        if let Some((token, behind)) = find_filler(vocabulary, effects, constraint.start) {
+            (pool.filler, pool.begin) = (Some((token, behind)), behind);
+            pool.space = vocabulary.text(token).first().copied();
+        }
         pool.spell_lexemes(constraint, effects);
         pool.weigh(&constraint.cfg);
         pool
@@ -160,19 +168,11 @@ impl Pool {
         let mut terminals: Vec<TerminalId> = terminals.into_iter().collect();
         terminals.sort_unstable();
         let free = |config: ConfigId| Arc::new(Spelling { tokens: Vec::new(), configs: vec![config] });
-        let mut pool = Pool {
-            filler: None,
-            space: None,
-            begin: constraint.start,
-            lexemes: terminals.iter().map(|&t| Completion { terminal: Some(t), spelling: Spelling::default(), inside: Vec::new(), stretch: None }).collect(),
-            parts: all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect(),
-            part_of: FxHashMap::default(),
-            costs: Arc::default(),
-            tokens: Vec::new(),
-            is_loose: true,
-            completions: FxHashMap::default(),
-            loops: FxHashMap::default(),
-        };
+        let mut pool = Pool::none(constraint);
+        let free_lexeme = |&t: &TerminalId| Completion { terminal: Some(t), spelling: Spelling::default(), inside: Vec::new(), stretch: None };
+        pool.lexemes = terminals.iter().map(free_lexeme).collect();
+        pool.parts = all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect();
+        pool.is_loose = true;
         pool.weigh(&constraint.cfg);
         Some(pool)
     }

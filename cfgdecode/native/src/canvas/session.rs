@@ -60,7 +60,8 @@ pub struct Session {
     pub(super) relaxed: View,
     concrete: Option<Concrete>,
     last_changed: Option<usize>,
-    representatives: Representatives,
+    /// None until a sketch is needed; then `sketches` and `relaxed` are made too.
+    representatives: Option<Representatives>,
     /// Shared with forks, which may empty them.
     charts: Arc<Mutex<Charts>>,
     generation: u64,
@@ -106,21 +107,19 @@ const SMALL_VOCABULARY: usize = 4096;
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(new_charts(&constraint)));
-        let representatives = constraint.representatives();
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
         let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
-        let sketches = new_sketches(&constraint, &representatives, &slots, &ends);
-        let relaxed = View::new(constraint.start, slots.iter().map(sketch::loose).collect(), ends.clone());
+        let relaxed = View::new(constraint.start, Vec::new(), vec![false]);
         Session {
             constraint,
             slots,
             policy,
             exact,
-            sketches,
+            sketches: Vec::new(),
             relaxed,
             concrete: None,
             last_changed: None,
-            representatives,
+            representatives: None,
             charts,
             generation: 0,
             witness: None,
@@ -162,8 +161,25 @@ impl Session {
         self.policy
     }
 
-    pub(super) fn representatives(&self) -> &Representatives {
-        &self.representatives
+    /// What `slots` may hold in a sketch.
+    pub(super) fn sketched(&self, range: Range<usize>, detail: Detail) -> Vec<Choice> {
+        match &self.representatives {
+            Some(representatives) => sketch::choices(representatives, &self.slots, range, detail),
+            None => self.slots[range].iter().map(general).collect(),
+        }
+    }
+
+    /// Makes what is needed where the exact view is not asked first.
+    pub(super) fn prepare(&mut self) {
+        if self.representatives.is_some() || self.is_small() || self.has_intervals() {
+            return;
+        }
+        self.representatives = Some(self.constraint.representatives());
+        let n = self.slots.len();
+        let ends = self.exact.ends().to_vec();
+        let view = |detail| View::new(self.constraint.start, self.sketched(0..n, detail), ends.clone());
+        self.sketches = DETAILS.into_iter().map(view).collect();
+        self.relaxed = View::new(self.constraint.start, self.slots.iter().map(sketch::loose).collect(), ends);
     }
 
     pub(super) fn concrete_mut(&mut self) -> Option<&mut View> {
@@ -203,13 +219,16 @@ impl Session {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
-        self.relaxed.set_choice(i, sketch::loose(&slot));
-        self.relaxed.set_ends(ends.clone());
-        let near = self.near(i);
-        for (view, detail) in self.sketches.iter_mut().zip(DETAILS) {
-            let choices = sketch::choices(&self.representatives, &self.slots, near.clone(), detail);
-            near.clone().zip(choices).for_each(|(j, choice)| view.set_choice(j, choice));
-            view.set_ends(ends.clone());
+        if self.representatives.is_some() {
+            self.relaxed.set_choice(i, sketch::loose(&slot));
+            self.relaxed.set_ends(ends.clone());
+            let near = self.near(i);
+            for (k, detail) in DETAILS.into_iter().enumerate() {
+                let choices = self.sketched(near.clone(), detail);
+                let view = &mut self.sketches[k];
+                near.clone().zip(choices).for_each(|(j, choice)| view.set_choice(j, choice));
+                view.set_ends(ends.clone());
+            }
         }
         self.last_changed = Some(i);
         if let Some(concrete) = self.concrete.as_mut().filter(|c| !agrees && !c.changed.contains(&i)) {
@@ -237,8 +256,7 @@ impl Session {
     pub fn replace(&mut self, slots: Vec<Slot>) {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
         self.exact = View::new(self.constraint.start, slots.iter().map(general).collect(), ends.clone());
-        self.sketches = new_sketches(&self.constraint, &self.representatives, &slots, &ends);
-        self.relaxed = View::new(self.constraint.start, slots.iter().map(sketch::loose).collect(), ends.clone());
+        self.representatives = None;
         self.concrete = None;
         self.last_changed = None;
         self.allowed_known.clear();
@@ -263,6 +281,7 @@ impl Session {
             let found = self.with(|ctx, session| find_end(ctx, &mut session.exact).is_some());
             return answer_of(found);
         }
+        self.prepare();
         if !self.is_small() {
             match self.with(Session::find_quickly) {
                 Ok(Some(answer)) => return answer,
@@ -420,7 +439,7 @@ impl Session {
                 return None;
             }
             if n_gaps > 0 || end > concrete.end {
-                let choices = sketch::choices(&self.representatives, &self.slots, a..b, detail);
+                let choices = self.sketched(a..b, detail);
                 for (i, choice) in (a..b).zip(choices).filter(|(i, _)| self.slots[*i] == Slot::Open) {
                     concrete.view.set_choice(i, choice);
                 }
@@ -501,8 +520,14 @@ impl Session {
         }
         let limit = constraint.limits.time_us;
         let tables = &mut *tables;
-        let pool = tables.pool.get_or_insert_with(|| Pool::new(&constraint, &mut tables.effects));
-        let loose = tables.loose.get_or_insert_with(|| Pool::loose(&constraint, &mut tables.effects)).as_mut();
+        let mut none = Pool::none(&constraint);
+        let (pool, loose) = match self.representatives.is_some() {
+            true => {
+                let pool = tables.pool.get_or_insert_with(|| Pool::new(&constraint, &mut tables.effects));
+                (pool, tables.loose.get_or_insert_with(|| Pool::loose(&constraint, &mut tables.effects)).as_mut())
+            }
+            false => (&mut none, None),
+        };
         let mut ctx = Context {
             constraint: &constraint,
             effects: &mut tables.effects,
@@ -640,11 +665,6 @@ fn one_token(choice: &Choice) -> Vec<TokenId> {
         Choice::One(t) => vec![*t],
         _ => Vec::new(),
     }
-}
-
-fn new_sketches(constraint: &Constraint, representatives: &Representatives, slots: &[Slot], ends: &[bool]) -> Vec<View> {
-    let view = |detail| View::new(constraint.start, sketch::choices(representatives, slots, 0..slots.len(), detail), ends.to_vec());
-    DETAILS.into_iter().map(view).collect()
 }
 
 fn new_charts(constraint: &Constraint) -> Charts {
