@@ -372,9 +372,7 @@ class Canvas:
                 decided.add(position)
         return kept
 
-    def _keep_more(
-        self, ordered: Sequence[Proposal], kept: set[int], before: tuple[list[int], list[int]]
-    ) -> set[int]:
+    def _keep_more(self, ordered: Sequence[Proposal], kept: set[int], before: tuple[list[int], list[int]]) -> set[int]:
         """A set of proposals of larger weight than `kept`, if branch and bound finds one; the canvas then holds it.
 
         `before`: ids and status without the proposals.

@@ -64,7 +64,9 @@ def most_probable(canvas: Canvas, scores: Any, nodes: int | None) -> Completion 
 class _Column:
     """The scores of one cell: token ids by falling score; a token without a score has `floor`."""
 
-    def __init__(self, position: int, ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], floor: float) -> None:
+    def __init__(
+        self, position: int, ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], floor: float
+    ) -> None:
         order = np.argsort(-scores, kind="stable")
         self.position, self.ids, self.scores, self.floor = position, ids[order], scores[order], floor
         self.best = float(self.scores[0]) if len(self.ids) else floor

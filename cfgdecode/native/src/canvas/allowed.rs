@@ -199,7 +199,8 @@ impl Session {
     fn pass(&mut self, ctx: &mut Context<'_>, view: &mut dyn FnMut(&mut Session) -> &mut View, cells: Range<usize>, sorted: &mut Sorted) {
         let nothing = View::new(self.constraint().start, Vec::new(), vec![false]);
         let mut taken = std::mem::replace(view(self), nothing);
-        Pass { ctx, view: &mut taken, cells: cells.clone(), sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }.run();
+        Pass { ctx, view: &mut taken, cells: cells.clone(), sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }
+            .run();
         self.add_end_tokens(ctx, &mut taken, cells.start, sorted);
         *view(self) = taken;
     }
@@ -238,7 +239,8 @@ impl Session {
 
     fn close_again(&mut self, i: usize, n_gaps: usize) {
         let (a, b) = self.reach(i, n_gaps);
-        let tokens: Vec<(usize, TokenId)> = (a..b).filter(|&j| self.slots()[j] == Slot::Open).filter_map(|j| Some((j, self.concrete_token(j)?))).collect();
+        let tokens: Vec<(usize, TokenId)> =
+            (a..b).filter(|&j| self.slots()[j] == Slot::Open).filter_map(|j| Some((j, self.concrete_token(j)?))).collect();
         let ends = only(self.concrete_end(), self.slots().len());
         let Some(view) = self.concrete_mut() else { return };
         for (j, token) in tokens {

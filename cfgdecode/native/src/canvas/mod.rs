@@ -3,6 +3,7 @@
 mod allowed;
 mod anything;
 mod constraint;
+mod decide;
 mod gap;
 mod pool;
 mod representatives;

@@ -443,7 +443,13 @@ fn find_filler(vocabulary: &Vocabulary, effects: &mut Effects, start: ConfigId) 
 }
 
 /// Where a token may end if it finishes no terminal but ignored ones, and at most once `terminal`; with whether it did.
-fn ends_of(effects: &mut Effects, vocabulary: &Vocabulary, c: ConfigId, token: TokenId, terminal: Option<TerminalId>) -> SmallVec<[(ConfigId, bool); 2]> {
+fn ends_of(
+    effects: &mut Effects,
+    vocabulary: &Vocabulary,
+    c: ConfigId,
+    token: TokenId,
+    terminal: Option<TerminalId>,
+) -> SmallVec<[(ConfigId, bool); 2]> {
     let mut ends = SmallVec::new();
     let mut stack: SmallVec<[(EffectId, bool); 4]> = SmallVec::from_slice(&[(effects.of_token(vocabulary, c, token), false)]);
     while let Some((effect, done)) = stack.pop() {
@@ -527,10 +533,22 @@ fn byte_choices(effects: &Effects) -> Vec<u8> {
 
 /// Spells `text` in the fewest tokens and follows the lexer from `c`, through a lexeme of `terminal` (none: ignored) that
 /// may end behind the last token, or has ended before ignorable text at the end of the last token.
-fn spell_on(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, text: &[u8], terminal: Option<TerminalId>) -> Option<Completion> {
+fn spell_on(
+    pool: &Pool,
+    vocabulary: &Vocabulary,
+    effects: &mut Effects,
+    c: ConfigId,
+    text: &[u8],
+    terminal: Option<TerminalId>,
+) -> Option<Completion> {
     let tokens = vocabulary.spell(text, MAX_TOKENS)?;
     let Some((last, inner)) = tokens.split_last() else {
-        return pool.may_close(effects, c, terminal).then(|| Completion { terminal, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
+        return pool.may_close(effects, c, terminal).then(|| Completion {
+            terminal,
+            spelling: Spelling::default(),
+            inside: Vec::new(),
+            stretch: None,
+        });
     };
     let (here, mut configs) = follow(vocabulary, effects, c, inner)?;
     let ends = ends_of(effects, vocabulary, here, *last, terminal);

@@ -1,14 +1,10 @@
 //! One canvas under decoding: the mutable object behind the Python `Canvas`.
 //!
 //! Terms. The *witness* is a concrete filling that makes the text complete; while a decision agrees with
-//! it nothing has to be asked. Three views of the same slots: the *exact* view gives open slots all
-//! tokens; the *sketch* gives them representatives; the *concrete* view gives them the witness's tokens
-//! and is opened only around a change.
-//!
-//! How a verdict is found, cheapest first: the witness agrees; the witness can be repaired in a window
-//! around the change; the sketch has a filling; the relaxed canvas (gaps of any length) has none, so the
-//! canvas is dead; the exact view decides. Where few classes of tokens exist the exact view comes first.
-//! The first two and the sketch only ever say yes, the relaxed canvas only ever says no.
+//! it nothing has to be asked. Views of the same slots: the *exact* view gives open slots all tokens; the
+//! *sketches* give them few; the *relaxed* view lets gaps have any length; the *concrete* view has the latest
+//! witness's tokens and is opened only around a change. `decide.rs` says how they make a verdict, `allowed.rs` how they
+//! make an allowed set.
 //!
 //! Invariants: `witness`, if there is one, fits the slots cell by cell and its text is in the language;
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
@@ -20,8 +16,7 @@ use super::representatives::Representatives;
 use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
-use super::view::{Charts, Choice, Context, Step, View};
-use crate::lexer::ConfigId;
+use super::view::{Charts, Choice, Context, View};
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -51,15 +46,15 @@ pub struct Stats {
 
 #[derive(Debug)]
 pub struct Session {
-    constraint: Arc<Constraint>,
-    slots: Vec<Slot>,
+    pub(super) constraint: Arc<Constraint>,
+    pub(super) slots: Vec<Slot>,
     policy: EosPolicy,
     pub(super) exact: View,
-    sketches: Vec<View>,
+    pub(super) sketches: Vec<View>,
     /// Gaps of any length, to show that the canvas is dead.
     pub(super) relaxed: View,
-    concrete: Option<Concrete>,
-    last_changed: Option<usize>,
+    pub(super) concrete: Option<Concrete>,
+    pub(super) last_changed: Option<usize>,
     /// None until a sketch is needed; then `sketches` and `relaxed` are made too.
     representatives: Option<Representatives>,
     /// Shared with forks, which may empty them.
@@ -77,31 +72,13 @@ pub(super) type Witness = Vec<Vec<TokenId>>;
 
 /// The latest witness as a view, and the slots that changed since it was found.
 #[derive(Clone, Debug)]
-struct Concrete {
-    view: View,
-    tokens: Vec<TokenId>,
-    end: usize,
-    changed: Vec<usize>,
+pub(super) struct Concrete {
+    pub(super) view: View,
+    pub(super) tokens: Vec<TokenId>,
+    pub(super) end: usize,
+    pub(super) changed: Vec<usize>,
 }
 
-/// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
-const WINDOWS: [(usize, Detail); 11] = [
-    (0, Detail::Coarse),
-    (1, Detail::Coarse),
-    (2, Detail::Coarse),
-    (1, Detail::Edges),
-    (4, Detail::Coarse),
-    (2, Detail::Edges),
-    (8, Detail::Coarse),
-    (2, Detail::Fine),
-    (4, Detail::Edges),
-    (16, Detail::Coarse),
-    (8, Detail::Edges),
-];
-/// Gaps on either side of a change that are looked at to show that the canvas is dead.
-const DEAD_NEARBY: usize = 3;
-/// Windows that are tried before the canvas is looked at as a whole.
-const N_NEAR: usize = 3;
 /// Tokens up to which the exact view is asked before the sketches, if few cells are open.
 const SMALL_VOCABULARY: usize = 4096;
 impl Session {
@@ -276,27 +253,6 @@ impl Session {
         answer
     }
 
-    fn decide(&mut self) -> Answer {
-        if self.has_intervals() {
-            let found = self.with(|ctx, session| find_end(ctx, &mut session.exact).is_some());
-            return answer_of(found);
-        }
-        self.prepare();
-        if !self.is_small() {
-            match self.with(Session::find_quickly) {
-                Ok(Some(answer)) => return answer,
-                Ok(None) => {}
-                Err(limit) => return Answer::Undecided(limit),
-            }
-        }
-        let found = self.with(|ctx, session| {
-            let found = find_witness(ctx, &mut session.exact);
-            let found = found.and_then(|(end, witness)| session.with_tail(end, witness).map(|w| (end, w)));
-            found.map(|(end, witness)| session.keep(end, witness)).is_some()
-        });
-        answer_of(found)
-    }
-
     /// So few tokens or open cells that the exact view costs little.
     pub(super) fn is_small(&self) -> bool {
         let most = self.constraint.limits.exact_cells;
@@ -312,65 +268,7 @@ impl Session {
         self.slots.iter().filter(|s| **s == Slot::Open).count()
     }
 
-    /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
-    fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
-        let (near, far) = WINDOWS.split_at(N_NEAR);
-        if session.repair(ctx, near) {
-            return Some(Answer::Completable);
-        }
-        if session.is_dead_nearby(ctx) {
-            return Some(Answer::Dead);
-        }
-        if session.repair(ctx, far) {
-            return Some(Answer::Completable);
-        }
-        for k in 0..session.sketches.len() {
-            if let Some((end, witness)) = find_witness(ctx, &mut session.sketches[k]) {
-                let witness = session.with_tail(end, witness)?;
-                session.keep(end, witness);
-                return Some(Answer::Completable);
-            }
-            if ctx.stop() {
-                return None;
-            }
-        }
-        session.is_surely_dead(ctx).then_some(Answer::Dead)
-    }
-
-    /// What is near the latest change fits no text, whatever stands further away.
-    fn is_dead_nearby(&mut self, ctx: &mut Context<'_>) -> bool {
-        let n = self.slots.len();
-        let Some(i) = self.last_changed else { return false };
-        let (a, b) = self.window(i, i + 1, DEAD_NEARBY, n);
-        let (before, behind) = (usize::from(a > 0), usize::from(b < n));
-        let pad = |n: usize| std::iter::repeat_n(Choice::Pool, n);
-        let choices: Vec<Choice> = pad(before).chain(self.slots[a..b].iter().map(sketch::loose)).chain(pad(behind)).collect();
-        let mut ends = vec![false; before];
-        ends.extend_from_slice(&self.exact.ends()[a..=b]);
-        ends.resize(choices.len() + 1, true);
-        let mut view = View::new(self.constraint.start, choices, ends);
-        !self.with_loose_pool(ctx, |ctx, _| find_end(ctx, &mut view).is_some())
-    }
-
-    /// The canvas has no filling even if every gap may have any length.
-    fn is_surely_dead(&mut self, ctx: &mut Context<'_>) -> bool {
-        // Where the text cannot end in front of it, every text passes the boundary behind the latest change.
-        !self.with_loose_pool(ctx, |ctx, session| match session.last_changed {
-            Some(i) if !session.exact.ends()[..=i].contains(&true) => fits_at(ctx, &mut session.relaxed, i + 1),
-            _ => find_end(ctx, &mut session.relaxed).is_some(),
-        })
-    }
-
-    /// Asks `f` with gaps of any length; true if that cannot be asked, or a limit was reached.
-    fn with_loose_pool(&mut self, ctx: &mut Context<'_>, f: impl FnOnce(&mut Context<'_>, &mut Session) -> bool) -> bool {
-        let Some(loose) = ctx.loose.take() else { return true };
-        let pool = std::mem::replace(&mut ctx.pool, loose);
-        let answer = f(ctx, self);
-        ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
-        answer || ctx.stop()
-    }
-
-    fn keep(&mut self, end: usize, witness: Witness) {
+    pub(super) fn keep(&mut self, end: usize, witness: Witness) {
         if !self.has_intervals() {
             let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
             let choices: Vec<Choice> = tokens.iter().map(|&t| Choice::One(t)).collect();
@@ -391,85 +289,6 @@ impl Session {
             }
         }
         self.witness = Some(witness);
-    }
-
-    /// Looks for a new witness that differs from the latest one only near what changed since.
-    fn repair(&mut self, ctx: &mut Context<'_>, windows: &[(usize, Detail)]) -> bool {
-        let Some(mut concrete) = self.concrete.take() else { return false };
-        let found = self.repaired(ctx, &mut concrete, windows);
-        self.concrete = Some(concrete);
-        if let Some((end, witness)) = found {
-            self.keep(end, witness);
-            return true;
-        }
-        false
-    }
-
-    fn repaired(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, windows: &[(usize, Detail)]) -> Option<(usize, Witness)> {
-        let n = self.slots.len();
-        let mut end = concrete.end;
-        for &i in &concrete.changed {
-            let token = if let Slot::Token(t) = self.slots[i] { t } else { concrete.tokens[i] };
-            concrete.view.set_choice(i, Choice::One(token));
-            if self.constraint.vocabulary.is_eos(token) && i < end {
-                end = i;
-            }
-        }
-        concrete.changed.retain(|&i| matches!(self.slots[i], Slot::Token(t) if t != concrete.tokens[i]));
-        if concrete.changed.is_empty() && self.exact.ends_at(end) {
-            // What was changed has been changed back.
-            let mut witness: Witness = concrete.tokens[..end].iter().map(|&t| vec![t]).collect();
-            witness.resize(n, Vec::new());
-            return self.with_tail(end, witness).map(|w| (end, w));
-        }
-        let last_text =
-            concrete.changed.iter().copied().filter(|&i| matches!(self.slots[i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t))).max();
-        if let Some(last) = last_text.filter(|&i| i >= end) {
-            end = (last + 1..=n).find(|&e| self.exact.ends_at(e))?;
-        }
-        if !self.exact.ends_at(end) {
-            return None;
-        }
-        let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
-        let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
-        concrete.view.set_ends(only(end, n));
-        for &(n_gaps, detail) in windows {
-            let (a, b) = self.window(lo, hi, n_gaps, end);
-            if a > b {
-                return None;
-            }
-            if n_gaps > 0 || end > concrete.end {
-                let choices = self.sketched(a..b, detail);
-                for (i, choice) in (a..b).zip(choices).filter(|(i, _)| self.slots[*i] == Slot::Open) {
-                    concrete.view.set_choice(i, choice);
-                }
-            }
-            if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
-                for (i, token) in (a..b).zip(tokens) {
-                    concrete.view.set_choice(i, Choice::One(token));
-                }
-                let mut witness: Witness = (0..end).map(|i| one_token(concrete.view.choice(i))).collect();
-                witness.resize(n, Vec::new());
-                return self.with_tail(end, witness).map(|w| (end, w));
-            }
-            for i in (a..b).filter(|&i| self.slots[i] == Slot::Open) {
-                concrete.view.set_choice(i, Choice::One(concrete.tokens[i]));
-            }
-            if ctx.stop() {
-                return None;
-            }
-        }
-        None
-    }
-
-    /// From `lo..hi` on, the next `n_gaps` gaps on either side, before `end`.
-    pub(super) fn window(&self, lo: usize, hi: usize, n_gaps: usize, end: usize) -> (usize, usize) {
-        let (mut a, mut b) = (lo, hi.min(end));
-        for _ in 0..n_gaps {
-            a = (0..a).rev().find(|&i| self.slots[i] == Slot::Open).map_or(a, |i| gap_of(&self.slots, i).start);
-            b = (b..end).find(|&i| self.slots[i] == Slot::Open).map_or(b, |i| gap_of(&self.slots, i).end.min(end));
-        }
-        (a, b)
     }
 
     pub(super) fn has_intervals(&self) -> bool {
@@ -562,7 +381,7 @@ impl Session {
     }
 
     /// Adds the tokens behind the end of the text.
-    fn with_tail(&self, end: usize, mut witness: Witness) -> Option<Witness> {
+    pub(super) fn with_tail(&self, end: usize, mut witness: Witness) -> Option<Witness> {
         for (i, tokens) in witness.iter_mut().enumerate().skip(end) {
             if i == end || !matches!(self.slots[i], Slot::Optional | Slot::Anything) {
                 tokens.push(self.tail_token(i, i == end)?);
@@ -583,88 +402,8 @@ impl Session {
     }
 }
 
-/// The last boundary at which the text of a view can end.
-fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
-    (0..=view.len()).rev().find(|&end| view.ends_at(end) && view.fits_end(ctx, end))
-}
-
-/// Whether something passes this boundary.
-fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
-    let row = view.left_row(ctx, boundary).clone();
-    let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
-    view.need_right(ctx, boundary, &configs);
-    row.into_iter().any(|(c, l)| {
-        let right = view.right_set(ctx, boundary, c);
-        ctx.charts.fits(&ctx.constraint.cfg, l, right)
-    })
-}
-
-/// Left rows to the right, then a filling put together from the right end.
-fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(usize, Witness)> {
-    let end = find_end(ctx, view)?;
-    if (0..end).all(|i| matches!(view.choice(i), Choice::One(_))) {
-        return Some((end, (0..view.len()).map(|i| if i < end { one_token(view.choice(i)) } else { Vec::new() }).collect()));
-    }
-    let row = view.left_row(ctx, end).clone();
-    let step = row.iter().find_map(|&(config, l)| {
-        let right = ctx.end_set(config);
-        ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
-    })?;
-    let mut witness: Witness = vec![Vec::new(); view.len()];
-    for (i, token) in walk_left(ctx, view, 0, end, step)?.into_iter().enumerate() {
-        witness[i].push(token);
-    }
-    Some((end, witness))
-}
-
-/// Tokens for slots `a..b` of a view that fit what lies left of a and right of b.
-fn read_off(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize) -> Option<Vec<TokenId>> {
-    let row = view.left_row(ctx, b).clone();
-    let step = row.iter().find_map(|&(config, l)| {
-        let right = view.right_set(ctx, b, config);
-        ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
-    })?;
-    walk_left(ctx, view, a, b, step)
-}
-
-fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut step: Step) -> Option<Vec<TokenId>> {
-    let mut tokens = Vec::with_capacity(b - a);
-    let mut at = b;
-    while at > a {
-        let i = at - 1;
-        at = i;
-        if *view.choice(i) == Choice::Pool {
-            let (gap, first) = view.gap_left(ctx, i);
-            let (filling, before) = gap.walk(ctx, (i + 1 - first) as u32, &step)?;
-            tokens.extend(filling);
-            (step, at) = (before, first);
-            continue;
-        }
-        let row = view.left_row(ctx, i).clone();
-        step = ctx.step_left(&row, view.choice(i), &step)?;
-        tokens.extend(step.token);
-    }
-    tokens.reverse();
-    Some(tokens)
-}
-
-fn answer_of(found: Result<bool, &'static str>) -> Answer {
-    match found {
-        Ok(true) => Answer::Completable,
-        Ok(false) => Answer::Dead,
-        Err(limit) => Answer::Undecided(limit),
-    }
-}
-
 pub(super) fn only(end: usize, n: usize) -> Vec<bool> {
     (0..=n).map(|i| i == end).collect()
-}
-
-fn one_token(choice: &Choice) -> Vec<TokenId> {
-    match choice {
-        Choice::One(t) => vec![*t],
-        _ => Vec::new(),
-    }
 }
 
 fn new_charts(constraint: &Constraint) -> Charts {

@@ -71,7 +71,10 @@ pub(super) struct Set {
 pub(super) enum Items {
     Listed(Box<[(Symbol, SetId)]>),
     /// A layer of a family, listed at first use.
-    Member { family: u32, listed: OnceCell<Box<[(Symbol, SetId)]>> },
+    Member {
+        family: u32,
+        listed: OnceCell<Box<[(Symbol, SetId)]>>,
+    },
 }
 
 #[derive(Debug)]

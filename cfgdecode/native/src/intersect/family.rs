@@ -13,8 +13,8 @@
 //! the length of the gap; a member is listed at first use. Source: Knuth 1977 (a generalisation of
 //! Dijkstra's algorithm) over Earley items.
 
-use super::chart::{Chart, Items, Predicted, Set, raise};
 use super::SetId;
+use super::chart::{Chart, Items, Predicted, Set, raise};
 use crate::grammar::{Bits, Cfg, Symbol};
 use rustc_hash::FxHashMap;
 use std::cell::OnceCell;

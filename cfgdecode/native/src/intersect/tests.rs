@@ -1,5 +1,6 @@
 use super::*;
-use crate::grammar::{Cfg, Side};
+use crate::grammar::{Bits, Cfg, Side};
+use std::sync::Arc;
 
 fn balanced() -> Cfg {
     // s: | "(" s ")" s
@@ -44,4 +45,70 @@ fn a_group_that_loops_on_every_terminal_is_any_text() {
     assert!(Meeting::default().fits(&cfg, &left, &right, gap, r[3]));
     let (right, r) = chain(&cfg, Side::Right, &[0]);
     assert!(!Meeting::default().fits(&cfg, &left, &right, gap, r[1]));
+}
+
+/// Costs of a gap in which every terminal takes one token, by plain iteration.
+fn unit_costs(cfg: &Cfg, elastic: bool) -> Arc<Costs> {
+    let n = cfg.n_symbols as usize;
+    let mut least = vec![u32::MAX; n];
+    (0..cfg.n_terminals as usize).for_each(|t| least[t] = 1);
+    loop {
+        let before = least.clone();
+        for s in 0..n {
+            for &y in &cfg.up[s] {
+                least[y as usize] = least[y as usize].min(least[s]);
+            }
+        }
+        for &(head, a, b) in &cfg.rules {
+            least[head as usize] = least[head as usize].min(least[a as usize].saturating_add(least[b as usize]));
+        }
+        if least == before {
+            break;
+        }
+    }
+    let inner = [Side::Left, Side::Right].map(|side| cfg.side(side).waits.iter().filter(|&w| least[w as usize] != u32::MAX).collect());
+    let none = vec![u32::MAX; n];
+    let pumps = [Bits::new(n), Bits::new(n)];
+    Arc::new(Costs { elastic: if elastic { least.clone() } else { none }.into(), least: least.into(), inner, pumps })
+}
+
+/// For gaps of 0 to 7 tokens between "((" and `behind` closing brackets: whether the family says that they fit.
+fn fits_by_length(elastic: bool, behind: usize) -> Vec<bool> {
+    let cfg = balanced();
+    let costs = unit_costs(&cfg, elastic);
+    let (mut left, l) = chain(&cfg, Side::Left, &[0, 0]);
+    let (right, r) = chain(&cfg, Side::Right, &vec![1; behind]);
+    let gap = left.family(&cfg, vec![(Entry::Set(l[2]), 0, elastic)], &costs, 7);
+    (0..8).map(|k| Meeting::default().fits(&cfg, &left, &right, gap.member(k), r[behind])).collect()
+}
+
+#[test]
+fn an_elastic_gap_fits_from_the_fewest_tokens_on() {
+    // "((" needs two closing brackets: with one behind the gap, one token must close the other.
+    assert_eq!(fits_by_length(true, 2), [true; 8]);
+    assert_eq!(fits_by_length(true, 1), [false, true, true, true, true, true, true, true]);
+    assert_eq!(fits_by_length(true, 0), [false, false, true, true, true, true, true, true]);
+}
+
+#[test]
+fn a_rigid_gap_never_fits_for_a_number_of_tokens_that_no_text_has() {
+    // Brackets come in pairs, so every other length is impossible; of the others the fewest are found.
+    for behind in 0..3 {
+        let fits = fits_by_length(false, behind);
+        assert!(fits[2 - behind], "{behind} {fits:?}");
+        assert!((0..8).all(|k| !fits[k] || k % 2 == behind % 2), "{behind} {fits:?}");
+    }
+}
+
+#[test]
+fn a_longer_gap_extends_the_family_of_a_shorter_one() {
+    let cfg = balanced();
+    let costs = unit_costs(&cfg, true);
+    let (mut left, l) = chain(&cfg, Side::Left, &[0, 0]);
+    let entries = vec![(Entry::Set(l[2]), 0, true)];
+    let short = left.family(&cfg, entries.clone(), &costs, 3);
+    assert_eq!(left.family(&cfg, entries.clone(), &costs, 2), short);
+    let long = left.family(&cfg, entries, &costs, 9);
+    assert_ne!(long, short);
+    assert!(left.items(long.member(9)).len() >= left.items(short.member(3)).len());
 }

@@ -1,0 +1,115 @@
+"""Joint commits and most probable fillings against every other choice; long gaps, where no brute force reaches."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import cfgdecode as cd
+
+LISTS = 'start: "[" [X ("," X)*] "]"\nX: /[ab]+/\n'
+TOKENS = [b"[", b"]", b",", b"a", b"b", b"a,", b"],"]
+
+
+def lists():
+    return cd.compile(cd.Grammar.from_lark(LISTS), cd.Vocabulary.from_tokens(TOKENS, eos=[]), eos_policy="none")
+
+
+def open_canvases(n, seed):
+    constraint, rng = lists(), np.random.default_rng(seed)
+    for _ in range(n):
+        size = int(rng.integers(2, 7))
+        canvas = constraint.canvas([0] * size, [True] * size)
+        assert canvas.is_completable()
+        yield canvas, rng
+
+
+def test_the_most_probable_filling_is_the_best_of_all():
+    for canvas, rng in open_canvases(25, seed=1):
+        n = len(canvas)
+        scores = rng.normal(size=(n, len(TOKENS)))
+        found = canvas.most_probable(scores, nodes=10_000)
+        grammar = canvas.constraint.grammar
+        valid = (
+            f
+            for f in itertools.product(range(len(TOKENS)), repeat=n)
+            if grammar.accepts(b"".join(TOKENS[t] for t in f))
+        )
+        best = max(sum(scores[i, t] for i, t in enumerate(filling)) for filling in valid)
+        assert found.is_optimal and found.score == pytest.approx(best)
+        assert grammar.accepts(b"".join(TOKENS[t] for t in found.ids))
+
+
+def test_a_search_that_is_cut_short_is_valid_and_says_so():
+    canvas = lists().canvas([0] * 6, [True] * 6)
+    scores = np.random.default_rng(2).normal(size=(6, len(TOKENS)))
+    cut, whole = canvas.most_probable(scores, nodes=1), canvas.most_probable(scores, nodes=10_000)
+    assert not cut.is_optimal and whole.is_optimal and cut.score <= whole.score
+    assert canvas.constraint.grammar.accepts(b"".join(TOKENS[t] for t in cut.ids))
+
+
+def test_scores_of_the_wrong_shape_are_refused():
+    canvas = lists().canvas([0] * 4, [True] * 4)
+    with pytest.raises(cd.CanvasError, match="4 open cells"):
+        canvas.most_probable(np.zeros((3, len(TOKENS))))
+
+
+def test_a_joint_commit_keeps_a_set_of_largest_weight():
+    for canvas, rng in open_canvases(60, seed=3):
+        cells = rng.permutation(len(canvas))[: int(rng.integers(1, len(canvas) + 1))]
+        proposals = [(int(p), int(rng.integers(len(TOKENS))), float(rng.random())) for p in cells]
+        trial = canvas.fork()
+        result = trial.commit(proposals, policy="defer")
+        assert trial.is_completable()
+        subsets = itertools.chain.from_iterable(itertools.combinations(proposals, k) for k in range(len(proposals) + 1))
+        best = max(sum(p[2] for p in subset) for subset in subsets if canvas._fits_together(subset))
+        assert sum(score for p, t, score in proposals if (p, t) in result.kept) == pytest.approx(best)
+
+
+def test_a_joint_commit_over_decided_cells_leaves_what_it_does_not_keep():
+    constraint = lists()
+    canvas = constraint.canvas([0, 3, 0, 0], [True, False, True, True], status=[0, 2, 0, 0])
+    result = canvas.commit([(1, 2, 0.9), (2, 1, 0.5), (3, 1, 0.8)], policy="defer")
+    assert (1, 2) not in result.kept and canvas.ids[1] == 3
+    assert canvas.is_completable()
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [("json", 512), ("smiles", 512), ("arithmetic", 300), ("cpp", 400), ("sql", 200)]
+)
+def test_a_canvas_with_nothing_decided_has_a_filling_of_exactly_its_cells(name, n):
+    constraint = cd.compile(cd.Grammar.builtin(name), cd.Vocabulary.bytes(), eos_policy="none")
+    canvas = constraint.canvas([0] * n, [True] * n)
+    assert canvas.is_completable()
+    witness = canvas.witness()
+    assert len(witness) == n and constraint.grammar.accepts(bytes(witness))
+
+
+def test_a_token_in_the_middle_of_a_long_gap_keeps_its_place():
+    constraint = cd.compile(cd.Grammar.builtin("json"), cd.Vocabulary.bytes(), eos_policy="none")
+    canvas = constraint.canvas([0] * 300, [True] * 300)
+    for place, byte in [(150, b'"'), (40, b"{"), (260, b"}"), (149, b"x"), (41, b"]")]:
+        before = canvas.is_completable()
+        put = canvas.commit_one(place, byte[0])
+        assert before and canvas.is_completable()
+        if put:
+            assert canvas.witness()[place] == byte[0]
+    assert constraint.grammar.accepts(bytes(canvas.witness()))
+
+
+@pytest.mark.parametrize("name", ["json", "smiles"])
+def test_cells_deep_inside_a_gap_share_what_each_of_them_is_allowed(name):
+    constraint = cd.compile(cd.Grammar.builtin(name), cd.Vocabulary.bytes(), eos_policy="none")
+    canvas = constraint.canvas([0] * 40, [True] * 40)
+    table = canvas.allowed_all()
+    for k in (0, 1, 5, 20, 38, 39):
+        alone = constraint.canvas([0] * 40, [True] * 40).allowed(k)
+        assert set(table.row(k)) == set(alone)
+        for token in range(0, 256, 5):
+            verdict = canvas.would_accept(k, token)
+            if token in alone:
+                assert verdict is cd.Verdict.COMPLETABLE, (k, token)
+            elif table.exact[k]:
+                assert verdict is not cd.Verdict.COMPLETABLE, (k, token)
