@@ -505,7 +505,7 @@ class Canvas:
     def most_probable(self, scores: Any, *, nodes: int | None = None) -> Completion | None:
         """The filling with the highest sum of scores that `nodes` verdicts find; None if the canvas is dead.
 
-        `scores` as for `complete`; in the sparse form every token that is not listed scores 20 less than the lowest listed.
+        `scores` as for `complete`; in the sparse form a token that is not listed scores 20 less than the lowest listed.
         `Completion.is_optimal` says whether the search ended, so that no filling has a higher sum. Default: two nodes
         per open cell and 64 more.
 

@@ -1,9 +1,9 @@
 """Completing a canvas: shortest, or most probable under a model's scores.
 
-The most probable filling is looked for cell by cell, the surest cell first: branch and bound over the tokens of a cell in
-order of falling score, where a branch lives while the canvas stays completable and its bound (the scores so far and the
-best score of every cell still open) beats the best filling found. The first descent is the greedy filling; every further
-one is a better one; if the search ends before `nodes` verdicts, the last one found is the most probable of all.
+The most probable filling is looked for cell by cell, the surest cell first: branch and bound over the tokens of a cell
+in order of falling score, where a branch lives while the canvas stays completable and its bound (the scores so far and
+the best score of every cell still open) beats the best filling found. The first descent is the greedy filling; every
+further one is a better one; if the search ends before `nodes` verdicts, the last one found is the most probable of all.
 
 Cost: one verdict per node, which is a look-up where the token agrees with the witness; at least one node a cell.
 """
@@ -151,7 +151,7 @@ class _Search:
         return self._next(stack, totals)
 
     def _choices(self, column: _Column, total: float, depth: int) -> Iterator[tuple[int, float]]:
-        """Tokens that keep the canvas completable and the bound above the best, by falling score; each is put on the canvas."""
+        """Tokens that keep the canvas completable and the bound above the best, by falling score; each is put."""
         rest = self.bound[depth + 1]
         tried = 0
         allowed: set[int] | None = None

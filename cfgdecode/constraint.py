@@ -32,8 +32,8 @@ class Limits:
 
     items: chart items; states: states visited while two charts are joined; table_bytes: lexical tables
     of the constraint, made anew beyond it; time_us: microseconds of one call, 0 for none; exact_cells: open cells up
-    to which a canvas with a small vocabulary is decided by the view that leaves nothing out, before quicker ones (no answer
-    depends on it).
+    to which a canvas with a small vocabulary is decided by the view that leaves nothing out, before quicker ones (no
+    answer depends on it).
     """
 
     items: int = 20_000_000
