@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .constraint import POLICIES, bitmask_ids
-from .errors import CanvasError, DeadCanvasError
+from .errors import CanvasError, DeadCanvasError, LimitExceeded
 
 if TYPE_CHECKING:
     from . import _native
@@ -423,14 +423,19 @@ class Canvas:
     def _best_allowed(self, position: int, row: npt.NDArray[np.floating[Any]] | None) -> int:
         if self._status[position] != OPEN:
             self.reopen(position)
-        ids = self.allowed(position).ids()
-        if len(ids) == 0:
-            raise DeadCanvasError(f"no token is allowed at cell {position}", position=position)
+        filling = self._native.witness()
+        has_token = filling is not None and len(filling) == len(self._ids) and bool(filling[position])
+        try:
+            ids = self.allowed(position).ids()
+        except LimitExceeded:
+            if not has_token:
+                raise
+            row = None
+        else:
+            if len(ids) == 0:
+                raise DeadCanvasError(f"no token is allowed at cell {position}", position=position)
         if row is None:
-            filling = self._native.witness()
-            if filling is not None and len(filling) == len(self._ids) and filling[position]:
-                return int(filling[position][0])
-            return int(ids[0])
+            return int(filling[position][0]) if filling is not None and has_token else int(ids[0])
         return int(ids[int(np.argmax(np.nan_to_num(row[ids], nan=-np.inf)))])
 
     def _put(self, position: int, token: int, status: int) -> None:

@@ -113,3 +113,14 @@ def test_cells_deep_inside_a_gap_share_what_each_of_them_is_allowed(name):
                 assert verdict is cd.Verdict.COMPLETABLE, (k, token)
             elif table.exact[k]:
                 assert verdict is not cd.Verdict.COMPLETABLE, (k, token)
+
+
+def test_what_stands_behind_the_end_of_the_text_does_not_matter():
+    """Far behind an EOS that cuts the text, changes look at nothing that has to fit."""
+    vocabulary = cd.Vocabulary.from_tokens([*TOKENS, None], eos=[7])
+    constraint = cd.compile(cd.Grammar.from_lark(LISTS), vocabulary, eos_policy="cut", limits=cd.Limits(exact_cells=0))
+    ids = [0, 1, 7] + [2] * 30
+    canvas = constraint.canvas(ids, [i > 20 for i in range(len(ids))])
+    for position in range(21, len(ids), 3):
+        canvas._put(position, 6, cd.COMMITTED)
+        assert canvas.verdict() is cd.Verdict.COMPLETABLE

@@ -114,6 +114,6 @@ def test_arguments_that_do_not_fit_are_refused(wrong):
 
 
 def test_a_limit_at_the_start_is_an_error_that_names_it():
-    tight = cd.compile(small.grammar(), small.vocabulary(), cd.Limits(items=3))
+    tight = cd.compile(small.grammar(), small.vocabulary(), cd.Limits(items=0))
     with pytest.raises(cd.LimitExceeded, match="row 0"):
         _run(runs.llada, Counting(), tight)

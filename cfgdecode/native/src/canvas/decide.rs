@@ -84,6 +84,9 @@ impl Session {
         let n = self.slots.len();
         let Some(i) = self.last_changed else { return false };
         let (a, b) = self.window(i, i + 1, DEAD_NEARBY, n);
+        if self.exact.ends()[..a].contains(&true) {
+            return false; // the text may end before all this
+        }
         let (before, behind) = (usize::from(a > 0), usize::from(b < n));
         let pad = |n: usize| std::iter::repeat_n(Choice::Pool, n);
         let choices: Vec<Choice> = pad(before).chain(self.slots[a..b].iter().map(sketch::loose)).chain(pad(behind)).collect();
