@@ -154,7 +154,7 @@ impl Session {
 
     fn all_undecided(&self, with_ends: bool) -> Sorted {
         let vocabulary = &self.constraint().vocabulary;
-        let mut undecided = vocabulary.texts();
+        let mut undecided = vocabulary.texts().clone();
         if with_ends {
             let tail = self.policy().tail_tokens(vocabulary).unwrap_or_else(|| (0..vocabulary.len() as u32).collect());
             vocabulary.eos.iter().copied().chain(tail).for_each(|t| _ = undecided.insert(t));

@@ -24,6 +24,7 @@ pub struct Vocabulary {
     pub mask: Option<TokenId>,
     /// Width of the logits; ids from `len()` on are never allowed.
     pub n_logits: u32,
+    texts: Bits,
     /// A one-byte token for each byte value, if there is one.
     pub byte_tokens: Vec<Option<TokenId>>,
 }
@@ -85,14 +86,14 @@ impl Vocabulary {
                 byte_tokens[*byte as usize] = Some(t);
             }
         }
-        Vocabulary { bytes, offsets, special, nodes, order, eos, pad, mask, n_logits, byte_tokens }
+        let mut texts = Bits::new(n_logits as usize);
+        order.iter().for_each(|&t| _ = texts.insert(t));
+        Vocabulary { bytes, offsets, special, nodes, order, texts, eos, pad, mask, n_logits, byte_tokens }
     }
 
     /// All tokens that have bytes.
-    pub fn texts(&self) -> Bits {
-        let mut all = Bits::new(self.n_logits as usize);
-        self.order.iter().for_each(|&t| _ = all.insert(t));
-        all
+    pub fn texts(&self) -> &Bits {
+        &self.texts
     }
 
     pub fn len(&self) -> usize {
