@@ -13,6 +13,7 @@ from .canvas import (
     Stats,
     Verdict,
 )
+from .complete import Completion
 from .constraint import Constraint, Limits, compile
 from .errors import (
     CanvasError,
@@ -42,6 +43,7 @@ __all__ = [
     "CanvasError",
     "CfgDecodeError",
     "CommitResult",
+    "Completion",
     "Constraint",
     "DeadCanvasError",
     "Explanation",

@@ -318,15 +318,17 @@ impl Pass<'_, '_> {
                 continue;
             }
             for (d, set) in self.behind_byte(row, byte) {
-                let pairs: Vec<(TokenId, EffectId)> = if tokens.len() > FEW_TOKENS {
-                    let below = self.ctx.effects.below(&vocabulary, d, child);
-                    below.iter().copied().filter(|p| self.sorted.undecided.has(p.0)).collect()
-                } else {
-                    let open = tokens.iter().copied().filter(|&t| self.sorted.undecided.has(t));
-                    open.map(|t| (t, self.ctx.effects.behind_first(&vocabulary, d, t))).collect()
-                };
-                for (t, effect) in pairs {
-                    if self.fits(effect, set) {
+                if tokens.len() > FEW_TOKENS {
+                    for class in self.ctx.effects.classes_below(&vocabulary, d, child).iter() {
+                        if class.tokens.meets(&self.sorted.undecided) && self.fits(class.effect, set) {
+                            class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed);
+                        }
+                    }
+                    continue;
+                }
+                for &t in &tokens {
+                    let effect = self.ctx.effects.behind_first(&vocabulary, d, t);
+                    if self.sorted.undecided.has(t) && self.fits(effect, set) {
                         self.sorted.undecided.remove(t);
                         self.sorted.allowed.insert(t);
                     }

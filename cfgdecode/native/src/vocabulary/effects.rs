@@ -78,7 +78,7 @@ impl TokenSet {
 
 pub type ClassTable = Arc<[Class]>;
 
-pub type Pairs = Vec<(TokenId, EffectId)>;
+type Pairs = Vec<(TokenId, EffectId)>;
 
 /// Distinct live effects of many tokens, and the configurations they end in; both sorted.
 #[derive(Clone, Debug)]
@@ -105,6 +105,7 @@ pub struct Effects {
     classes: FxHashMap<ConfigId, ClassTable>,
     /// Classes of tokens whose first byte the configuration reads itself.
     classes_on: FxHashMap<ConfigId, ClassTable>,
+    classes_below: FxHashMap<(ConfigId, NodeId), ClassTable>,
     token_sets: FxHashMap<u64, SmallVec<[TokenSet; 1]>>,
     bytes: usize,
     pub max_bytes: usize,
@@ -130,6 +131,7 @@ impl Effects {
             below: FxHashMap::default(),
             classes: FxHashMap::default(),
             classes_on: FxHashMap::default(),
+            classes_below: FxHashMap::default(),
             token_sets: FxHashMap::default(),
             bytes: 0,
             max_bytes,
@@ -384,15 +386,22 @@ impl Effects {
             self.lists.clear();
             self.classes.clear();
             self.classes_on.clear();
+            self.classes_below.clear();
             self.token_sets.clear();
             self.bytes = 0;
         }
     }
 
-    /// The tokens at and below a trie node with their effects, from configuration `d` behind the node's byte.
-    pub fn below(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
+    /// The tokens at and below a trie node, grouped by effect, from configuration `d` behind the node's byte.
+    pub fn classes_below(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> ClassTable {
+        if let Some(known) = self.classes_below.get(&(d, node)) {
+            return known.clone();
+        }
         self.make_room();
-        self.remembered(vocabulary, d, node)
+        let pairs = self.remembered(vocabulary, d, node);
+        let table = self.group(vocabulary, pairs.to_vec());
+        self.classes_below.insert((d, node), table.clone());
+        table
     }
 
     fn remembered(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId) -> Arc<Pairs> {
