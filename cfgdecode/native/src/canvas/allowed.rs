@@ -24,7 +24,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Gaps on either side that a pass opens beside the cell's own, and from which tokens.
-const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine), (2, Detail::Edges)];
+const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (2, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine)];
+/// The same for the cells deep inside a gap.
+const INSIDE_PASSES: [usize; 3] = [0, 2, 6];
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
@@ -112,20 +114,22 @@ impl Session {
 
     /// Finds the set of all cells of a gap but those at its margins: what is allowed between `margin` tokens of the gap on the
     /// left and as many on the right, by what is elastic, is allowed wherever there is more room; and what does not fit
-    /// gaps of any length is allowed nowhere. Nothing is known afterwards if that leaves tokens undecided.
+    /// gaps of any length is allowed nowhere. If that leaves tokens undecided, the set is not known to be complete.
     fn share_inside(&mut self, gap: Range<usize>) -> Result<(), &'static str> {
         if self.is_small() || self.has_intervals() || gap.clone().any(|j| self.allowed_known.contains_key(&j)) {
             return Ok(());
         }
-        for margin in MARGINS {
+        for (rank, margin) in MARGINS.into_iter().enumerate() {
             let cells = gap.start + margin..gap.end.saturating_sub(margin);
             if cells.len() < 2 || self.verdict() != Answer::Completable {
                 return Ok(());
             }
             self.prepare();
             let sorted = self.with(|ctx, session| session.sort_inside(ctx, cells.clone()))?;
-            if sorted.undecided.is_empty() {
-                let shared: Allowed = (sorted.allowed.into(), true);
+            let is_exact = sorted.undecided.is_empty();
+            let has_more = MARGINS.get(rank + 1).is_some_and(|&m| gap.len() >= 2 * m + 2);
+            if is_exact || !has_more {
+                let shared: Allowed = (sorted.allowed.into(), is_exact);
                 cells.for_each(|j| _ = self.allowed_known.insert(j, shared.clone()));
                 return Ok(());
             }
@@ -136,14 +140,19 @@ impl Session {
     fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Sorted {
         let i = cells.start;
         let mut sorted = self.all_undecided(true);
-        self.open_around(i, 0, Detail::Coarse);
-        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
-        steady(self, true);
-        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells, &mut sorted);
-        steady(self, false);
-        self.close_again(i, 0);
-        if !sorted.undecided.is_empty() {
-            self.drop_dead(ctx, i, &mut sorted);
+        for (rank, n_gaps) in INSIDE_PASSES.into_iter().enumerate() {
+            self.open_around(i, n_gaps, Detail::Coarse);
+            let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
+            steady(self, true);
+            self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), &mut sorted);
+            steady(self, false);
+            self.close_again(i, n_gaps);
+            if rank == 0 && !sorted.undecided.is_empty() {
+                self.drop_dead(ctx, i, &mut sorted);
+            }
+            if sorted.undecided.is_empty() || ctx.stop() {
+                break;
+            }
         }
         sorted
     }
