@@ -24,7 +24,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Gaps on either side that a pass opens beside the cell's own, and from which tokens.
-const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (2, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine)];
+pub(super) const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (2, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine)];
 /// The same for the cells deep inside a gap.
 const INSIDE_PASSES: [usize; 3] = [0, 2, 6];
 /// Undecided tokens with one first byte up to which they are looked at one by one.

@@ -7,6 +7,7 @@
 //! Invariant: a repair that fails leaves the latest witness as it was, so that a change that is taken back costs nothing.
 //! Cost: a window costs its rows; see `sketch.rs` for what the levels of detail cost.
 
+use super::allowed::PASSES;
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{self, Detail, gap_of};
 use super::slots::Slot;
@@ -15,14 +16,17 @@ use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 
 /// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
-const WINDOWS: [(usize, Detail); 11] = [
+const WINDOWS: [(usize, Detail); 14] = [
     (0, Detail::Coarse),
     (1, Detail::Coarse),
+    (1, Detail::Pool),
     (2, Detail::Coarse),
+    (2, Detail::Pool),
     (1, Detail::Edges),
     (4, Detail::Coarse),
     (2, Detail::Edges),
     (8, Detail::Coarse),
+    (8, Detail::Pool),
     (2, Detail::Fine),
     (4, Detail::Edges),
     (16, Detail::Coarse),
@@ -31,7 +35,7 @@ const WINDOWS: [(usize, Detail); 11] = [
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Windows that are tried before the canvas is looked at as a whole.
-const N_NEAR: usize = 3;
+const N_NEAR: usize = 5;
 impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
@@ -76,7 +80,37 @@ impl Session {
                 return None;
             }
         }
-        session.is_surely_dead(ctx).then_some(Answer::Dead)
+        if session.is_surely_dead(ctx) {
+            return Some(Answer::Dead);
+        }
+        session.decide_as_allowed(ctx).then_some(Answer::Completable)
+    }
+
+    /// Looks for a witness the way allowed sets are worked out: around the changed cell as if it were still open. What such
+    /// a set allows is found to be completable at the latest here.
+    fn decide_as_allowed(&mut self, ctx: &mut Context<'_>) -> bool {
+        let Some(mut concrete) = self.concrete.take() else { return false };
+        let mut found = None;
+        if let [i] = concrete.changed[..] {
+            let slot = std::mem::replace(&mut self.slots[i], Slot::Open);
+            for (n_gaps, detail) in PASSES {
+                let gap = gap_of(&self.slots, i);
+                let (a, b) = self.window(gap.start, gap.end, n_gaps, self.slots.len());
+                let open: Vec<usize> = (a..b).filter(|&j| j != i && self.slots[j] == Slot::Open).collect();
+                let choices = self.sketched(a..b, detail);
+                open.iter().for_each(|&j| concrete.view.set_choice(j, choices[j - a].clone()));
+                concrete.view.set_ends(self.exact.ends().to_vec());
+                found = find_witness(ctx, &mut concrete.view);
+                open.iter().for_each(|&j| concrete.view.set_choice(j, Choice::One(concrete.tokens[j])));
+                if found.is_some() || ctx.stop() {
+                    break;
+                }
+            }
+            self.slots[i] = slot;
+        }
+        self.concrete = Some(concrete);
+        let witness = found.and_then(|(end, witness)| self.with_tail(end, witness).map(|w| (end, w)));
+        witness.map(|(end, witness)| self.keep(end, witness)).is_some()
     }
 
     /// What is near the latest change fits no text, whatever stands further away.

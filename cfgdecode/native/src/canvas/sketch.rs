@@ -11,6 +11,8 @@ use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Detail {
+    /// All gaps from the pool.
+    Pool,
     /// Gaps from the pool, short ones from edge tokens.
     Coarse,
     /// Edge tokens at both ends of a gap, more of them in gaps of one cell.
@@ -56,6 +58,7 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
     let edge = || Choice::Some(representatives.edge.clone());
     let is_end = at == 0 || at + 1 == n_cells;
     match detail {
+        Detail::Pool => Choice::Pool,
         Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Coarse => edge(),
         Detail::Edges if n_cells == 1 => Choice::Some(representatives.wide.clone()),
