@@ -147,10 +147,7 @@ impl Session {
             self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), &mut sorted);
             steady(self, false);
             self.close_again(i, n_gaps);
-            if rank == 0 && !sorted.undecided.is_empty() {
-                self.drop_dead(ctx, i, &mut sorted);
-            }
-            if sorted.undecided.is_empty() || ctx.stop() {
+            if self.is_sorted(ctx, i, rank, &mut sorted) {
                 break;
             }
         }
@@ -182,14 +179,19 @@ impl Session {
             self.open_around(i, n_gaps, detail);
             self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
             self.close_again(i, n_gaps);
-            if rank == 0 && !sorted.undecided.is_empty() {
-                self.drop_dead(ctx, i, &mut sorted);
-            }
-            if sorted.undecided.is_empty() || ctx.stop() {
+            if self.is_sorted(ctx, i, rank, &mut sorted) {
                 break;
             }
         }
         sorted
+    }
+
+    /// Whether nothing is left to do after a pass; the first one is followed by a look at what cannot be at all.
+    fn is_sorted(&mut self, ctx: &mut Context<'_>, i: usize, rank: usize, sorted: &mut Sorted) -> bool {
+        if rank == 0 && !sorted.undecided.is_empty() {
+            self.drop_dead(ctx, i, sorted);
+        }
+        sorted.undecided.is_empty() || ctx.stop()
     }
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
