@@ -196,12 +196,8 @@ impl Session {
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
     fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        let Some(loose) = ctx.loose.take() else { return };
-        let pool = std::mem::replace(&mut ctx.pool, loose);
         let mut possible = Sorted { allowed: self.no_tokens(), undecided: sorted.undecided.clone() };
-        self.pass(ctx, &mut |session| &mut session.relaxed, i..i + 1, &mut possible);
-        ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
-        if !ctx.stop() {
+        if ctx.with_loose(|ctx| self.pass(ctx, &mut |session| &mut session.relaxed, i..i + 1, &mut possible)).is_some() {
             sorted.undecided.intersect(&possible.allowed);
         }
     }

@@ -66,7 +66,8 @@ impl Constraint {
     pub fn representatives(&self) -> Representatives {
         let mut tables = self.tables();
         let tables = &mut *tables;
-        tables.representatives.get_or_insert_with(|| Representatives::new(self, &mut tables.effects)).clone()
+        let pool = tables.pool.get_or_insert_with(|| Pool::new(self, &mut tables.effects));
+        tables.representatives.get_or_insert_with(|| Representatives::new(self, &mut tables.effects, pool)).clone()
     }
 
     pub fn tables(&self) -> MutexGuard<'_, Tables> {

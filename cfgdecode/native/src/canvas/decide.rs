@@ -71,7 +71,7 @@ impl Session {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
-            if let Some((end, witness)) = find_witness(ctx, &mut session.sketches[k]) {
+            if let Some((end, witness)) = ctx.with_few(|ctx| find_witness(ctx, &mut session.sketches[k])) {
                 let witness = session.with_tail(end, witness)?;
                 session.keep(end, witness);
                 return Some(Answer::Completable);
@@ -128,25 +128,17 @@ impl Session {
         ends.extend_from_slice(&self.exact.ends()[a..=b]);
         ends.resize(choices.len() + 1, true);
         let mut view = View::new(self.constraint.start, choices, ends);
-        !self.with_loose_pool(ctx, |ctx, _| find_end(ctx, &mut view).is_some())
+        ctx.with_loose(|ctx| find_end(ctx, &mut view).is_none()).unwrap_or(false)
     }
 
     /// The canvas has no filling even if every gap may have any length.
     fn is_surely_dead(&mut self, ctx: &mut Context<'_>) -> bool {
         // Where the text cannot end in front of it, every text passes the boundary behind the latest change.
-        !self.with_loose_pool(ctx, |ctx, session| match session.last_changed {
-            Some(i) if !session.exact.ends()[..=i].contains(&true) => fits_at(ctx, &mut session.relaxed, i + 1),
-            _ => find_end(ctx, &mut session.relaxed).is_some(),
-        })
-    }
-
-    /// Asks `f` with gaps of any length; true if that cannot be asked, or a limit was reached.
-    fn with_loose_pool(&mut self, ctx: &mut Context<'_>, f: impl FnOnce(&mut Context<'_>, &mut Session) -> bool) -> bool {
-        let Some(loose) = ctx.loose.take() else { return true };
-        let pool = std::mem::replace(&mut ctx.pool, loose);
-        let answer = f(ctx, self);
-        ctx.loose = Some(std::mem::replace(&mut ctx.pool, pool));
-        answer || ctx.stop()
+        let fits = ctx.with_loose(|ctx| match self.last_changed {
+            Some(i) if !self.exact.ends()[..=i].contains(&true) => fits_at(ctx, &mut self.relaxed, i + 1),
+            _ => find_end(ctx, &mut self.relaxed).is_some(),
+        });
+        fits == Some(false)
     }
 
     /// Looks for a new witness that differs from the latest one only near what changed since.

@@ -9,9 +9,9 @@
 
 use super::constraint::Constraint;
 use super::pool::Pool;
-use crate::lexer::ConfigId;
+use crate::lexer::{ConfigId, DEAD};
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// Tokens of several lexemes that are kept.
@@ -20,6 +20,11 @@ const N_COMPOUND: usize = 96;
 const N_SPELLING: usize = 400;
 /// The same for gaps of one cell.
 const N_COMPOUND_WIDE: usize = 800;
+/// Long lexemes whose closing tokens are kept for gaps of one cell, the bytes that such a token has at most, and the tokens that
+/// are looked at.
+const N_LONG: usize = 8;
+const MAX_CLOSING: usize = 4;
+const N_SHORT: usize = 2_000;
 
 #[derive(Clone, Debug)]
 pub struct Representatives {
@@ -36,7 +41,7 @@ pub struct Representatives {
 const FEW_CLASSES: usize = 1000;
 
 impl Representatives {
-    pub fn new(constraint: &Constraint, effects: &mut Effects) -> Representatives {
+    pub(super) fn new(constraint: &Constraint, effects: &mut Effects, pool: &Pool) -> Representatives {
         let vocabulary = &constraint.vocabulary;
         let start = effects.classes(vocabulary, constraint.start);
         let all_at_once = vocabulary.len() <= 4096 || start.len() <= FEW_CLASSES;
@@ -64,19 +69,53 @@ impl Representatives {
         edge.extend(keyed.into_iter().map(|k| k.1));
         if all_at_once {
             // Few terminals, and long ones: the tokens that they are spelled with.
-            let pool = Pool::new(constraint, effects);
             edge.extend(pool.tokens.iter().take(N_SPELLING));
         }
-        let mut with = |n: usize| {
-            edge.extend(compound.iter().take(n).map(|c| c.0));
-            edge.sort_unstable();
-            edge.dedup();
-            edge.clone()
-        };
-        let (edge, wide) = (with(N_COMPOUND), with(N_COMPOUND_WIDE));
+        let closing = closing_tokens(constraint, effects, pool);
+        edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
+        let mut wide = edge.clone();
+        wide.extend(compound.iter().take(N_COMPOUND_WIDE).map(|c| c.0).chain(closing.into_iter().flatten()));
+        for tokens in [&mut edge, &mut wide] {
+            tokens.sort_unstable();
+            tokens.dedup();
+        }
         let spaced: Vec<TokenId> = edge.iter().copied().filter(|&t| matches!(vocabulary.text(t).first(), Some(b' ' | b'\n'))).collect();
         Representatives { edge: edge.into(), wide: wide.into(), spaced: spaced.into(), all_at_once }
     }
+}
+
+/// For lexemes that may go on for long (a string, a comment), the tokens that end them and go on behind them, the most
+/// frequent of each class first.
+fn closing_tokens(constraint: &Constraint, effects: &mut Effects, pool: &Pool) -> Vec<Vec<TokenId>> {
+    let vocabulary = &constraint.vocabulary;
+    let mut long: Vec<ConfigId> = Vec::new();
+    for part in &pool.parts {
+        let c = effects.lexer.step(part.last(constraint.start), b'a');
+        if c != DEAD && effects.lexer.step(c, b'a') == c && !long.contains(&c) {
+            long.push(c);
+        }
+        if long.len() == N_LONG {
+            break;
+        }
+    }
+    let is_short = |text: &[u8]| (2..=MAX_CLOSING).contains(&text.len()) && text[0].is_ascii_punctuation();
+    let short: Vec<TokenId> = (0..vocabulary.len() as u32).filter(|&t| is_short(vocabulary.text(t))).take(N_SHORT).collect();
+    let mut found: Vec<Vec<TokenId>> = Vec::new();
+    for c in long {
+        let mut seen: FxHashSet<EffectId> = FxHashSet::default();
+        let mut closing: Vec<TokenId> = Vec::new();
+        for &t in &short {
+            let effect = effects.of_token(vocabulary, c, t);
+            let branches = effects.branches(effect);
+            if !branches.is_empty() && !branches.iter().any(|b| matches!(b, Branch::End(_))) && seen.insert(effect) {
+                closing.push(t);
+            }
+        }
+        if !closing.is_empty() && !found.contains(&closing) {
+            found.push(closing);
+        }
+    }
+    found
 }
 
 enum Shape {

@@ -16,7 +16,7 @@ use super::representatives::Representatives;
 use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
-use super::view::{Charts, Choice, Context, View};
+use super::view::{AllCharts, Choice, Context, View};
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -58,7 +58,7 @@ pub struct Session {
     /// None until a sketch is needed; then `sketches` and `relaxed` are made too.
     representatives: Option<Representatives>,
     /// Shared with forks, which may empty them.
-    charts: Arc<Mutex<Charts>>,
+    charts: Arc<Mutex<AllCharts>>,
     generation: u64,
     witness: Option<Witness>,
     verdict: Option<Answer>,
@@ -83,7 +83,7 @@ pub(super) struct Concrete {
 const SMALL_VOCABULARY: usize = 4096;
 impl Session {
     pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
-        let charts = Arc::new(Mutex::new(new_charts(&constraint)));
+        let charts = Arc::new(Mutex::new(AllCharts::new(&constraint)));
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
         let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
         let relaxed = View::new(constraint.start, Vec::new(), vec![false]);
@@ -330,7 +330,7 @@ impl Session {
         let charts = self.charts.clone();
         let mut tables = constraint.tables();
         let mut charts = charts.lock().unwrap_or_else(PoisonError::into_inner);
-        if charts.n_items() > constraint.limits.items / 2 || charts.meeting.n_states > constraint.limits.states / 2 {
+        if charts.n_items() > constraint.limits.items / 2 || charts.n_states() > constraint.limits.states / 2 {
             empty(&mut charts, &constraint);
         }
         if self.generation != charts.generation {
@@ -338,7 +338,7 @@ impl Session {
             self.forget();
         }
         let limit = constraint.limits.time_us;
-        let tables = &mut *tables;
+        let (tables, charts) = (&mut *tables, &mut *charts);
         let mut none = Pool::none(&constraint);
         let (pool, loose) = match self.representatives.is_some() {
             true => {
@@ -352,7 +352,9 @@ impl Session {
             effects: &mut tables.effects,
             pool,
             loose,
-            charts: &mut charts,
+            charts: &mut charts.exact,
+            few: &mut charts.few,
+            wide: &mut charts.wide,
             deadline: (limit > 0).then(|| began + Duration::from_micros(limit)),
             stopped: None,
         };
@@ -360,20 +362,20 @@ impl Session {
         ctx.stop();
         let stopped = ctx.stopped;
         self.stats = Stats {
-            left_sets: ctx.charts.left.n_sets(),
-            right_sets: ctx.charts.right.n_sets(),
-            items: ctx.charts.n_items(),
-            states: ctx.charts.meeting.n_states,
-            effects: ctx.effects.n_effects(),
-            configs: ctx.effects.lexer.n_configs(),
-            trie_nodes: ctx.effects.trie_nodes,
-            table_bytes: ctx.effects.memory_bytes(),
+            left_sets: charts.each().into_iter().map(|c| c.left.n_sets()).sum(),
+            right_sets: charts.each().into_iter().map(|c| c.right.n_sets()).sum(),
+            items: charts.n_items(),
+            states: charts.n_states(),
+            effects: tables.effects.n_effects(),
+            configs: tables.effects.lexer.n_configs(),
+            trie_nodes: tables.effects.trie_nodes,
+            table_bytes: tables.effects.memory_bytes(),
             calls: self.stats.calls + 1,
             us: self.stats.us + began.elapsed().as_micros() as u64,
         };
         if let Some(limit) = stopped {
-            empty(ctx.charts, &constraint);
-            self.generation = ctx.charts.generation;
+            empty(charts, &constraint);
+            self.generation = charts.generation;
             self.forget();
             return Err(limit);
         }
@@ -406,15 +408,6 @@ pub(super) fn only(end: usize, n: usize) -> Vec<bool> {
     (0..=n).map(|i| i == end).collect()
 }
 
-fn new_charts(constraint: &Constraint) -> Charts {
-    let mut charts = Charts::new(&constraint.cfg);
-    charts.left.max_items = constraint.limits.items;
-    charts.right.max_items = constraint.limits.items;
-    charts.meeting.max_states = constraint.limits.states;
-    charts
-}
-
-fn empty(charts: &mut Charts, constraint: &Constraint) {
-    let generation = charts.generation + 1;
-    *charts = Charts { generation, ..new_charts(constraint) };
+fn empty(charts: &mut AllCharts, constraint: &Constraint) {
+    *charts = AllCharts { generation: charts.generation + 1, ..AllCharts::new(constraint) };
 }

@@ -21,7 +21,7 @@ pub(super) enum Detail {
     Fine,
 }
 
-pub(super) const DETAILS: [Detail; 3] = [Detail::Coarse, Detail::Edges, Detail::Fine];
+pub(super) const DETAILS: [Detail; 4] = [Detail::Pool, Detail::Coarse, Detail::Edges, Detail::Fine];
 
 /// Cells from which on a gap has room for the pool.
 const LONG: usize = 3;

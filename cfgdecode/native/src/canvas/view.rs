@@ -12,8 +12,8 @@ use super::anything;
 use super::constraint::Constraint;
 use super::gap::GapLeft;
 use super::pool::Pool;
-use crate::grammar::Cfg;
-use crate::intersect::{Chart, Family, Meeting, SetId, Sources};
+use crate::grammar::{Cfg, Side};
+use crate::intersect::{Chart, Family, Meeting, Origins, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
@@ -97,6 +97,9 @@ fn kind_of_fresh(fresh: ConfigId) -> u64 {
     1 << 33 | u64::from(fresh.0)
 }
 
+/// Bounds on the origins of one symbol where they are bounded.
+const FEW: usize = 4;
+const WIDE: usize = 16;
 /// Arcs from which on a configuration's sources are built into a set before they join others.
 const WIDE_SOURCES: usize = 4;
 
@@ -105,24 +108,52 @@ fn extend(sources: &mut Sources, more: &Sources) {
     sources.arcs.extend_from_slice(&more.arcs);
 }
 
-/// The charts that views of one canvas (and its forks) share.
+/// The charts that views of one canvas (and its forks) share: what is in the rows of a view belongs to one of the three.
 #[derive(Debug)]
-pub struct Charts {
+pub struct AllCharts {
     /// Goes up when the charts are emptied; rows of an older generation are void.
     pub generation: u64,
+    pub exact: Charts,
+    /// With few origins, for views that say what can be.
+    pub few: Charts,
+    /// Widened, for views that say what cannot be.
+    pub wide: Charts,
+}
+
+impl AllCharts {
+    pub fn new(constraint: &Constraint) -> AllCharts {
+        let charts = |origins| Charts::new(constraint, origins);
+        AllCharts { generation: 0, exact: charts(Origins::All), few: charts(Origins::Few(FEW)), wide: charts(Origins::Widened(WIDE)) }
+    }
+
+    pub fn each(&self) -> [&Charts; 3] {
+        [&self.exact, &self.few, &self.wide]
+    }
+
+    pub fn n_items(&self) -> usize {
+        self.each().into_iter().map(Charts::n_items).sum()
+    }
+
+    pub fn n_states(&self) -> usize {
+        self.each().into_iter().map(|c| c.meeting.n_states).sum()
+    }
+}
+
+#[derive(Debug)]
+pub struct Charts {
     pub left: Chart,
     pub right: Chart,
     pub meeting: Meeting,
 }
 
 impl Charts {
-    pub fn new(cfg: &Cfg) -> Charts {
-        Charts {
-            generation: 0,
-            left: Chart::new(cfg, crate::grammar::Side::Left),
-            right: Chart::new(cfg, crate::grammar::Side::Right),
-            meeting: Meeting::default(),
-        }
+    fn new(constraint: &Constraint, origins: Origins) -> Charts {
+        let chart = |side| Chart::new(&constraint.cfg, side, origins);
+        let mut charts = Charts { left: chart(Side::Left), right: chart(Side::Right), meeting: Meeting::default() };
+        charts.left.max_items = constraint.limits.items;
+        charts.right.max_items = constraint.limits.items;
+        charts.meeting.max_states = constraint.limits.states;
+        charts
     }
 
     pub fn n_items(&self) -> usize {
@@ -164,19 +195,43 @@ pub struct Context<'a> {
     pub(super) pool: &'a mut Pool,
     /// The pool of gaps of any length, if there is one.
     pub(super) loose: Option<&'a mut Pool>,
+    /// Those in use.
     pub charts: &'a mut Charts,
+    pub(super) few: &'a mut Charts,
+    pub(super) wide: &'a mut Charts,
     pub deadline: Option<Instant>,
     /// The name of the limit that ended this call; what was computed after it is void.
     pub stopped: Option<&'static str>,
 }
 
 impl Context<'_> {
+    /// Asks `f` with few origins per symbol: whatever it finds can be.
+    pub(super) fn with_few<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(&mut self.charts, &mut self.few);
+        let answer = f(self);
+        std::mem::swap(&mut self.charts, &mut self.few);
+        answer
+    }
+
+    /// Asks `f` with gaps of any length in any context: what it does not find cannot be. None if that cannot be asked, or a
+    /// limit was reached.
+    pub(super) fn with_loose<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let loose = self.loose.take()?;
+        let pool = std::mem::replace(&mut self.pool, loose);
+        std::mem::swap(&mut self.charts, &mut self.wide);
+        let answer = f(self);
+        std::mem::swap(&mut self.charts, &mut self.wide);
+        self.loose = Some(std::mem::replace(&mut self.pool, pool));
+        (!self.stop()).then_some(answer)
+    }
+
     /// Whether a limit has been reached; asked once per row.
     pub fn stop(&mut self) -> bool {
         if self.stopped.is_none() {
-            self.stopped = if self.charts.left.overflowed || self.charts.right.overflowed {
+            let all = [&*self.charts, &*self.few, &*self.wide];
+            self.stopped = if all.iter().any(|c| c.left.overflowed || c.right.overflowed) {
                 Some("items")
-            } else if self.charts.meeting.overflowed {
+            } else if all.iter().any(|c| c.meeting.overflowed) {
                 Some("states")
             } else if self.deadline.is_some_and(|d| Instant::now() > d) {
                 Some("time_us")

@@ -9,6 +9,9 @@
 //! equal item adds nothing and is left out. That is what keeps long gaps cheap: however many cells a
 //! symbol may have begun in, only the latest is kept.
 //!
+//! Where many gaps lie between, even so a symbol may have an origin in each of them, and the charts grow with the square of their
+//! number. A chart with a bound on [`Origins`] does not; it then errs on a side that is known.
+//!
 //! Invariants: a set is immutable once built, except inside [`Chart::build_group`]; sets built from
 //! equal sources are the same set; `DEAD` has no items, `NONE` lies beyond the end of the
 //! text and predicts everything, `ROOT`
@@ -37,6 +40,26 @@ pub struct GroupArcs {
     pub eps: Vec<(u32, u32)>,
     /// (from, terminal, to).
     pub arcs: Vec<(u32, Symbol, u32)>,
+}
+
+/// How many origins one symbol may have in a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Any number: the chart is exact.
+    All,
+    /// If there are more, those of the oldest sets are left out: what the chart says can be is so.
+    Few(usize),
+    /// If there are more, `Chart::ANYWHERE` stands for them: what the chart says cannot be is so.
+    Widened(usize),
+}
+
+impl Origins {
+    pub(super) fn most(self) -> usize {
+        match self {
+            Origins::All => usize::MAX,
+            Origins::Few(most) | Origins::Widened(most) => most,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -80,6 +103,7 @@ pub(super) enum Items {
 #[derive(Debug)]
 pub struct Chart {
     pub(super) side: Side,
+    pub(super) origins: Origins,
     pub(super) sets: Vec<Set>,
     pub(super) families: Families,
     memo: FxHashMap<Sources, SetId>,
@@ -108,10 +132,13 @@ impl Chart {
     pub const DEAD: SetId = 0;
     pub const NONE: SetId = 1;
     pub const ROOT: SetId = 2;
+    /// Everything waits here, from here: any context. In widened charts only.
+    pub const ANYWHERE: SetId = 3;
 
-    pub fn new(cfg: &Cfg, side: Side) -> Chart {
+    pub fn new(cfg: &Cfg, side: Side, origins: Origins) -> Chart {
         let mut chart = Chart {
             side,
+            origins,
             sets: Vec::new(),
             families: Families::default(),
             memo: FxHashMap::default(),
@@ -135,6 +162,9 @@ impl Chart {
         let mut root: Vec<(Symbol, SetId)> = tables.up[marker as usize].iter().filter(|&&y| tables.waits.has(y)).map(|&y| (y, Self::NONE)).collect();
         root.sort_unstable();
         chart.push(cfg, root, &[]);
+        if let Origins::Widened(_) = origins {
+            chart.push(cfg, tables.waits.iter().map(|w| (w, Self::ANYWHERE)).collect(), &[]);
+        }
         chart
     }
 
@@ -309,6 +339,7 @@ impl Chart {
             best.get(&(y, from.chain)) == Some(&from.rank)
         });
         kept.sort_unstable();
+        self.bound(&mut kept, &mut best);
         let mut contains = sources.eps.clone();
         if let Some(below) = self.below.filter(|&b| self.covers(&best, b)) {
             contains.insert(0, below);
@@ -318,6 +349,25 @@ impl Chart {
         best.clear();
         (self.agenda, self.best, self.kept) = (agenda, best, kept);
         set
+    }
+
+    /// Leaves no symbol more origins than it may have.
+    fn bound(&self, kept: &mut Vec<(Symbol, SetId)>, best: &mut FxHashMap<(Symbol, u32), u32>) {
+        let most = self.origins.most();
+        if most == usize::MAX || !kept.chunk_by(|a, b| a.0 == b.0).any(|run| run.len() > most) {
+            return;
+        }
+        let mut bounded = Vec::with_capacity(kept.len());
+        for run in kept.chunk_by(|a, b| a.0 == b.0) {
+            match self.origins {
+                Origins::Widened(_) if run.len() > most || run[0].1 == Self::ANYWHERE => {
+                    bounded.push((run[0].0, Self::ANYWHERE));
+                    best.insert((run[0].0, self.sets[Self::ANYWHERE as usize].chain), 0);
+                }
+                _ => bounded.extend_from_slice(&run[run.len().saturating_sub(most)..]),
+            }
+        }
+        *kept = bounded;
     }
 
     /// The set with these items, new or known.

@@ -14,7 +14,7 @@
 //! Dijkstra's algorithm) over Earley items.
 
 use super::SetId;
-use super::chart::{Chart, Items, Predicted, Set, raise};
+use super::chart::{Chart, Items, Origins, Predicted, Set, raise};
 use crate::grammar::{Bits, Cfg, Symbol};
 use rustc_hash::FxHashMap;
 use std::cell::OnceCell;
@@ -179,6 +179,16 @@ impl Chart {
         items.into_boxed_slice()
     }
 
+    /// The origin for one more item of a symbol that has had `n` of them, by rising cost; none if it may have no more.
+    fn bounded(&self, n: &mut usize, origin: SetId) -> Option<SetId> {
+        *n += 1;
+        match self.origins {
+            Origins::Widened(most) if *n > most => Some(Self::ANYWHERE),
+            Origins::Few(most) if *n > most => None,
+            _ => Some(origin),
+        }
+    }
+
     /// All items with an origin outside, by rising cost.
     fn close(&self, cfg: &Cfg, entries: &[Entered], costs: &Costs, n_layers: u32) -> Vec<Item> {
         let tables = cfg.side(self.side);
@@ -186,6 +196,7 @@ impl Chart {
         let mut context: Vec<Item> = Vec::new();
         let mut waiting_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
         let mut done_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
+        let mut n_origins: FxHashMap<(Symbol, bool), usize> = FxHashMap::default();
         let mut agenda: BinaryHeap<Reverse<Event>> = BinaryHeap::new();
         for &(entry, cost, is_elastic) in entries {
             let event = |waits, symbol, origin| Reverse(Event { cost, is_rigid: !is_elastic, waits, symbol, origin });
@@ -204,6 +215,11 @@ impl Chart {
                 if !is_new || is_rigid && waiting_best[0].get(&(x, chain)).is_some_and(|&r| r >= rank) {
                     continue;
                 }
+                let Some(origin) = self.bounded(n_origins.entry((x, true)).or_default(), event.origin) else { continue };
+                if origin != event.origin && !raise(&mut waiting_best[usize::from(is_rigid)], (x, self.sets[origin as usize].chain), 0) {
+                    continue;
+                }
+                let event = Event { origin, ..event };
                 context.push(Item { symbol: x, origin: event.origin, cost: event.cost, is_elastic: !is_rigid });
                 for &(completed, parent) in tables.continue_[x as usize].iter() {
                     let (least, elastic) = (costs.least[completed as usize], costs.elastic[completed as usize]);
@@ -225,6 +241,11 @@ impl Chart {
                 if !is_new || event.is_rigid && done_best[0].get(&(y, chain)).is_some_and(|&r| r >= rank) {
                     continue;
                 }
+                let Some(origin) = self.bounded(n_origins.entry((y, false)).or_default(), event.origin) else { continue };
+                if origin != event.origin && !raise(&mut done_best[usize::from(event.is_rigid)], (y, self.sets[origin as usize].chain), 0) {
+                    continue;
+                }
+                let event = Event { origin, ..event };
                 if tables.waits.has(y) {
                     agenda.push(Reverse(Event { waits: true, symbol: y, ..event }));
                 }

@@ -18,6 +18,6 @@ mod meeting;
 #[cfg(test)]
 mod tests;
 
-pub use chart::{Chart, GroupArcs, SetId, Sources};
+pub use chart::{Chart, GroupArcs, Origins, SetId, Sources};
 pub use family::{Costs, Entered, Entry, Family};
 pub use meeting::Meeting;

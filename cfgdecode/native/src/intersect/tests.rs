@@ -9,7 +9,7 @@ fn balanced() -> Cfg {
 }
 
 fn chain(cfg: &Cfg, side: Side, terminals: &[u32]) -> (Chart, Vec<SetId>) {
-    let mut chart = Chart::new(cfg, side);
+    let mut chart = Chart::new(cfg, side, Origins::All);
     let mut at = vec![Chart::ROOT];
     for &t in terminals {
         let mut sources = Sources::default();
