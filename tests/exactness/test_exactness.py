@@ -37,6 +37,11 @@ def test_sketches_answer_as_brute_force():
     _assert_exact(seed=7, n=QUICK, limits=cfgdecode.Limits(exact_cells=0))
 
 
+@needs_engine
+def test_sketches_that_keep_one_origin_answer_as_brute_force():
+    _assert_exact(seed=8, n=2 * QUICK, limits=cfgdecode.Limits(exact_cells=0, origins=1))
+
+
 def _assert_exact(seed, n, limits=None):
     from .native import NativeEngine
 

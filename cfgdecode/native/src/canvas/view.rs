@@ -97,9 +97,6 @@ fn kind_of_fresh(fresh: ConfigId) -> u64 {
     1 << 33 | u64::from(fresh.0)
 }
 
-/// Bounds on the origins of one symbol where they are bounded.
-const FEW: usize = 4;
-const WIDE: usize = 16;
 /// Arcs from which on a configuration's sources are built into a set before they join others.
 const WIDE_SOURCES: usize = 4;
 
@@ -123,7 +120,9 @@ pub struct AllCharts {
 impl AllCharts {
     pub fn new(constraint: &Constraint) -> AllCharts {
         let charts = |origins| Charts::new(constraint, origins);
-        AllCharts { generation: 0, exact: charts(Origins::All), few: charts(Origins::Few(FEW)), wide: charts(Origins::Widened(WIDE)) }
+        let few = constraint.limits.origins;
+        let wide = few.saturating_mul(few);
+        AllCharts { generation: 0, exact: charts(Origins::All), few: charts(Origins::Few(few)), wide: charts(Origins::Widened(wide)) }
     }
 
     pub fn each(&self) -> [&Charts; 3] {

@@ -164,6 +164,7 @@ impl Chart {
         chart.push(cfg, root, &[]);
         if let Origins::Widened(_) = origins {
             chart.push(cfg, tables.waits.iter().map(|w| (w, Self::ANYWHERE)).collect(), &[]);
+            chart.sets[Self::ANYWHERE as usize].predicted = Predicted::All;
         }
         chart
     }

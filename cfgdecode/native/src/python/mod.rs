@@ -75,13 +75,13 @@ impl PyConstraint {
         scanner: Vec<u32>,
         keywords: Vec<(u32, Vec<u32>)>,
         vocabulary: &PyVocabulary,
-        limits: (usize, usize, usize, u64, usize),
+        limits: (usize, usize, usize, u64, usize, usize),
     ) -> PyResult<PyConstraint> {
         let spec = convert::lexer_spec(lexer, &terminals, ignore, scanner, keywords)?;
         let names: Vec<String> = terminals.into_iter().map(|t| t.0).collect();
         let vocabulary = vocabulary.inner.clone();
-        let (items, states, table_bytes, time_us, exact_cells) = limits;
-        let limits = Limits { items, states, table_bytes, time_us, exact_cells };
+        let (items, states, table_bytes, time_us, exact_cells, origins) = limits;
+        let limits = Limits { items, states, table_bytes, time_us, exact_cells, origins: origins.max(1) };
         let inner = py.detach(|| {
             let cfg = Cfg::new(&names, &nonterminals, &rules, start).map_err(errors::cfg)?;
             Constraint::new(cfg, spec, vocabulary, limits).map_err(errors::constraint)
