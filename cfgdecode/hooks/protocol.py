@@ -108,11 +108,12 @@ class ConstraintBatch:
         region: Region = None,
         n_logits: int | None = None,
         mask_id: int | None = None,
+        masks: bool = True,
     ) -> None:
         """Take the canvas of a new generation; raises before any model call if a row cannot become a valid text.
 
         `open` defaults to `ids == mask_id`, and mask_id to the vocabulary's. `n_logits` is the width of the model's
-        logits if known.
+        logits if known. `masks=False` leaves the mask work until it is asked for.
         """
         if ids.dim() != 2:
             raise CanvasError(f"ids must be int64[batch, length], not {tuple(ids.shape)}")
@@ -134,10 +135,10 @@ class ConstraintBatch:
             row = Row(index, constraint, cells, row_open, start)
             self._check_start(row)
             self.rows.append(row)
-        for row in self._live():
+        for row in self._live() if masks else []:
             row.start_masks(self._pool)
 
-    def sync(self, ids: Tensor | None = None, open: Tensor | None = None) -> None:
+    def sync(self, ids: Tensor | None = None, open: Tensor | None = None, *, masks: bool = True) -> None:
         """Tell the canvas as it is; None means that only `commit` and `finalize` changed it."""
         if ids is not None:
             ids_cpu = ids.detach().cpu().numpy()
@@ -146,7 +147,7 @@ class ConstraintBatch:
                 here = slice(row.start, row.start + len(row))
                 cells = ids_cpu[row.index, here]
                 row.set(cells, row.open if open_cpu is None else open_cpu[row.index, here])
-        for row in self._live():
+        for row in self._live() if masks else []:
             row.start_masks(self._pool)
 
     def drop(self, index: int) -> None:
@@ -189,6 +190,53 @@ class ConstraintBatch:
             return apply_bitmask_(logits, masks.table, masks.row_of, fill=fill)
 
     # --- decisions
+
+    def refused(
+        self,
+        tokens: Tensor,
+        select: Tensor,
+        conf: Tensor | None = None,
+        *,
+        offset: Offset = 0,
+        among: Tensor | None = None,
+    ) -> tuple[Tensor, MaskTable]:
+        """Which selected proposals for open cells their own cell does not allow, and what these cells allow.
+
+        `among` bool[B, P]: only these can be in the answer (default: all selected). Returns bool[B, P] and a table for
+        its True cells (row_of int32[n_refused], in the order of `torch.nonzero`). This is for loops that commit a few
+        cells a step: it costs about as much as the `commit` that follows, which takes over its work, instead of the
+        allowed sets of all cells.
+        """
+        with self.stats.timed("commit_us"):
+            jobs = self._proposals(tokens, select, conf, offset)
+            jobs = [(row, [p for p in proposals if row.open[p[0]]], shift) for row, proposals, shift in jobs]
+            found = self._each(jobs, lambda row, proposals, shift: row.refused(proposals))
+            return self._refusals(tokens, select if among is None else among, jobs, found)
+
+    def known_refused(self, tokens: Tensor, *, offset: Offset = 0) -> tuple[Tensor, MaskTable]:
+        """The same for all proposals, as far as earlier steps know: costs no question."""
+        with self.stats.timed("commit_us"):
+            everywhere = torch.ones_like(tokens, dtype=torch.bool)
+            jobs = self._proposals(tokens, everywhere, None, offset)
+            found = [[c for c, t, _ in ps if row.open[c] and row.surely_refuses(c, t)] for row, ps, _ in jobs]
+            return self._refusals(tokens, everywhere, jobs, found)
+
+    def _refusals(self, tokens: Tensor, among: Tensor, jobs: list[Any], found: list[Any]) -> tuple[Tensor, MaskTable]:
+        wrong, packed = torch.zeros_like(among), []
+        for (row, _, shift), cells in zip(jobs, found, strict=True):
+            if isinstance(cells, CfgDecodeError):
+                self.errors[row.index] = cells
+                continue
+            for cell in sorted(cells):
+                bits = row.bound(cell) if bool(among[row.index, cell - shift]) else None
+                if bits is not None:
+                    wrong[row.index, cell - shift] = True
+                    packed.append(bits)
+        table = np.zeros((len(packed), max((len(bits) for bits in packed), default=1)), dtype=np.int32)
+        for u, bits in enumerate(packed):
+            table[u, : len(bits)] = bits
+        row_of = torch.arange(len(packed), dtype=torch.int32)
+        return wrong, MaskTable(torch.from_numpy(table).to(tokens.device), row_of.to(tokens.device))
 
     def commit(
         self,

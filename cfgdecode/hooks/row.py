@@ -41,6 +41,21 @@ class RowCommit:
     n_rejected: int = 0
 
 
+@dataclass
+class Bound:
+    """What a cell allowed when it refused something. It allows no more since: a canvas that fills up allows less."""
+
+    bits: np.ndarray
+    is_exact: bool
+    refused: set[int]
+
+    def refuses(self, token: int) -> bool:
+        """Is the token surely not allowed."""
+        if token in self.refused or not 0 <= token < 32 * len(self.bits):
+            return True
+        return self.is_exact and not int(self.bits[token >> 5]) >> (token & 31) & 1
+
+
 class Row:
     """A constrained row of a batch."""
 
@@ -55,6 +70,8 @@ class Row:
         self._table: Any = None
         self._has_table = False
         self._proved: list[int] | None = None
+        self._drafted: tuple[list[Proposal], Any, RowCommit] | None = None
+        self._bounds: dict[int, Bound] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,6 +82,7 @@ class Row:
             return False
         self.settle()
         self.ids, self.open, self._has_table, self._proved = ids.copy(), open.copy(), False, None
+        self._drafted, self._bounds = None, {}
         self.canvas.set(self.ids, self.open)
         return True
 
@@ -86,14 +104,72 @@ class Row:
             self._table, self._has_table = self._make_table(), True
         return self._table
 
+    def refused(self, proposals: Sequence[Proposal]) -> list[int]:
+        """The cells whose proposal cannot stand there, whatever the other cells hold; a limit refuses nothing.
+
+        Mostly all proposals can stand together, and one question says so; its answer serves the commit that follows.
+        """
+        self.settle()
+        ranked = sorted(proposals, key=lambda p: -p[2])
+        known = [cell for cell, token, _ in ranked if self.surely_refuses(cell, token)]
+        if known:
+            return known
+        canvas = self.canvas.fork()
+        kept = canvas.commit(ranked, policy="defer").kept
+        if len(kept) == len(ranked):
+            self._drafted = ranked, canvas, RowCommit({int(cell): int(token) for cell, token in kept})
+            return []
+        together = {int(cell) for cell, _ in kept}
+        alone = [p for p in ranked if p[0] not in together and not self._can_stand(p[0], p[1])]
+        for cell, token, _ in alone:
+            self._note_refused(cell, token)
+        return [cell for cell, _, _ in alone]
+
+    def surely_refuses(self, cell: int, token: int) -> bool:
+        """Is it known from an earlier step that the open cell cannot take this token."""
+        bound = self._bounds.get(cell)
+        return bound is not None and bound.refuses(token)
+
+    def bound(self, cell: int) -> np.ndarray | None:
+        """int32[W]: what a cell allowed when it last refused something, never nothing."""
+        bound = self._bounds.get(cell)
+        return None if bound is None else bound.bits
+
+    def _note_refused(self, cell: int, token: int) -> None:
+        try:
+            allowed = self.canvas.allowed(cell)
+        except LimitExceeded:
+            return
+        bits, bound = np.asarray(allowed.bitmask(), dtype=np.int32), self._bounds.get(cell)
+        if not bits.any():
+            witness = self._witness()
+            if witness is None:
+                return
+            bits = _with_bit(bits, int(witness[cell]))
+        self._bounds[cell] = Bound(bits, bool(allowed.is_exact), {token} | (bound.refused if bound else set()))
+
+    def _can_stand(self, cell: int, token: int) -> bool:
+        canvas = self.canvas.fork()
+        try:
+            return bool(canvas.commit_one(cell, token))
+        except LimitExceeded:
+            return True
+
     def commit(self, proposals: Sequence[Proposal], best: Best, policy: Policy) -> RowCommit:
         """Write as many proposals as the canvas can take together, best score first; see `Policy` for the others."""
         self.settle()
         self._has_table = False
         ranked = sorted(proposals, key=lambda p: -p[2])
+        drafted, self._drafted = self._drafted, None
+        if drafted is not None and drafted[0] == ranked:
+            self.canvas, done = drafted[1:]
+            for cell, token in done.kept.items():
+                self.ids[cell], self.open[cell] = token, False
+            return done
         before = {cell: int(self.ids[cell]) for cell, _, _ in ranked if not self.open[cell]}
         for cell in before:
             self.canvas.reopen(cell)
+            self._bounds = {}
         done = RowCommit()
         result = self.canvas.commit(ranked, policy="defer")
         done.kept = {int(cell): int(token) for cell, token in result.kept}
@@ -127,12 +203,13 @@ class Row:
     def draft(self, proposals: Sequence[Proposal], best: Best, policy: Policy) -> RowCommit:
         """What `commit` would do, on a copy of the canvas."""
         self.settle()
-        kept = self.canvas, self.ids, self.open, self._has_table, self._proved
+        self._drafted = None
+        kept = self.canvas, self.ids, self.open, self._has_table, self._proved, self._bounds
         self.canvas, self.ids, self.open = self.canvas.fork(), self.ids.copy(), self.open.copy()
         try:
             return self.commit(proposals, best, policy)
         finally:
-            self.canvas, self.ids, self.open, self._has_table, self._proved = kept
+            self.canvas, self.ids, self.open, self._has_table, self._proved, self._bounds = kept
 
     def finish(self, scores: Any, cells: Iterable[int] | None = None) -> dict[int, int]:
         """Fill the open cells (or those among `cells`) from the most probable completion; {} when none is open."""
@@ -148,7 +225,7 @@ class Row:
             raise DeadCanvasError(
                 f"row {self.index}: the canvas cannot be completed: {self.canvas.explain()}", row=self.index
             )
-        self._has_table = False
+        self._has_table, self._drafted = False, None
         filled = {c: int(full[c]) for c in wanted}
         for c, token in filled.items():
             self.ids[c], self.open[c] = token, False
@@ -219,3 +296,10 @@ class Row:
             if not np.array_equal(ids[~open], np.array(self._proved, dtype=np.int64)[~open]):
                 self._proved = None
         return self._proved
+
+
+def _with_bit(packed: np.ndarray, token: int) -> np.ndarray:
+    """A copy of a packed row with one more token."""
+    packed = packed.copy()
+    packed[token >> 5] |= np.array([1 << (token & 31)], dtype=np.uint32).view(np.int32)[0]
+    return packed

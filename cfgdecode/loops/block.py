@@ -85,13 +85,25 @@ def block(
             tokens, conf = sample_filtered(
                 logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator
             )
-            tokens, conf = gate.repair(tokens, conf)
-            select = _select(conf, masked, strategy, threshold, quota[min(step, steps - 1)])
-            edits = torch.zeros_like(select)
-            if editing_threshold:
-                editable = ~open[:, first:last] & (columns[first:last] >= start) & ~done.unsqueeze(1)
-                edits = editable & (conf > editing_threshold) & (tokens != x[:, first:last])
-            tokens, select = gate.commit(tokens, select | edits, conf)
+            editable = ~open[:, first:last] & (columns[first:last] >= start) & ~done.unsqueeze(1)
+            now, n = x[:, first:last], quota[min(step, steps - 1)]
+
+            def best(
+                tokens: Tensor,
+                conf: Tensor,
+                masked: Tensor = masked,
+                editable: Tensor = editable,
+                now: Tensor = now,
+                n: int = n,
+            ) -> Tensor:
+                select = _select(conf, masked, strategy, threshold, n)
+                if editing_threshold:
+                    select = select | editable & (conf > editing_threshold) & (tokens != now)
+                return select
+
+            tokens, conf, select = gate.select(tokens, conf, best)
+            edits = select & editable
+            tokens, select = gate.commit(tokens, select, conf)
             x[:, first:last] = torch.where(select, tokens, x[:, first:last])
             # A free cell that was given the mask id stays masked; a constrained one never is.
             open[:, first:last] &= ~select | (x[:, first:last] == mask_id)

@@ -67,11 +67,13 @@ def dream(
         if shift:
             logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
         logits = gate.logits(logits, 0)
-        share = 1 - timesteps[step + 1] / timesteps[step] if step < steps - 1 else torch.ones(())
+        share = 1 - timesteps[step + 1] / timesteps[step] if step < steps - 1 else None
         drawn = open
         if alg == "origin":
             drawn = open.clone()
-            drawn[open] = torch.rand(int(open.sum()), device=x.device, generator=generator) < share
+            drawn[open] = torch.rand(int(open.sum()), device=x.device, generator=generator) < (
+                1 if share is None else share
+            )
         tokens, conf = torch.full_like(x, mask_id), torch.full(x.shape, -torch.inf, device=x.device, dtype=logits.dtype)
         if bool(drawn.any()):
             tokens[drawn], conf[drawn] = sample_dream(
@@ -82,11 +84,16 @@ def dream(
                 measure=_MEASURE[alg],
                 generator=generator,
             )
-        tokens, conf = gate.repair(tokens, conf)
-        select = drawn
-        if alg != "origin":
-            select = _select(conf, open, share if step < steps - 1 else None, alg_temp, generator)
-        tokens, select = gate.commit(tokens, select & open, conf)
+
+        def best(
+            _: Tensor, conf: Tensor, open: Tensor = open, drawn: Tensor = drawn, share: Tensor | None = share
+        ) -> Tensor:
+            return drawn if alg == "origin" else _select(conf, open, share, alg_temp, generator)
+
+        tokens, conf, select = gate.select(
+            tokens, conf, best, generator=(generator or torch.default_generator) if alg_temp else None
+        )
+        tokens, select = gate.commit(tokens, select, conf)
         x = torch.where(select, tokens, x)
         # A free cell that was given the mask id stays masked; a constrained one never is.
         open = open & (~select | (x == mask_id))

@@ -2,21 +2,25 @@
 
 A loop of this package is written once:
 
-    gate.sync()                                   starts the allowed sets; they are made while the model runs
+    gate.sync()                                   with confidence="renormalised", starts the allowed sets
     logits = model(ids)
-    logits = gate.logits(logits, offset)          NaN check; confidence="renormalised" fills disallowed logits here
+    logits = gate.logits(logits, offset)          NaN check; with "renormalised", fills disallowed logits
     tokens, conf = <the decoding rule>(logits)
-    tokens, conf = gate.repair(tokens, conf)      proposals that their own cell refuses get the best allowed token
-    select = <the decoding rule>(conf)
+    tokens, conf, select = gate.select(tokens, conf, <the decoding rule>)
     tokens, select = gate.commit(tokens, select, conf)
     ...
     ids = gate.finalize(ids)
 
+`select` asks the rule which cells to commit, gives those of them whose own cell refuses the proposal the best allowed
+token, and asks again until every selected proposal can stand at its cell.
+
 Confidence. "raw" (default) keeps the model's own probabilities: a repaired proposal's confidence falls by the
-probability that its token lost, all others stay. Hence *least intervention*: if the unconstrained run of the same seed
-ends in a valid text, every token it selects is accepted here, nothing overtakes it, and the constrained run gives the
-same tokens (induction over the steps; ties apart). "renormalised" fills first, so forced cells look certain and are
-committed early: fewer steps where a threshold decides, but other tokens than without the constraint.
+probability that its token lost, all others stay. So what is not selected need not be looked at: its confidence could
+only fall. A step costs one joint question, not the allowed sets of all cells; those are made only where the model's
+proposals go on being refused. Hence also *least intervention*: if the unconstrained run of the same seed ends in a
+valid text, every token it selects is accepted here, nothing overtakes it, and the constrained run gives the same tokens
+(induction over the steps; ties apart). "renormalised" fills first, so forced cells look certain and are committed
+early: fewer steps where a threshold decides, but other tokens than without the constraint.
 
 Errors. NaN logits do not stop the batch: the row goes on with zeros in their place and ends valid, and `close` raises a
 `LogitsError` that names the row and holds the result; on_error="return" leaves it in `result.errors`.
@@ -24,6 +28,7 @@ Errors. NaN logits do not stop the batch: the row goes on with zeros in their pl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,6 +41,11 @@ from cfgdecode.hooks.protocol import ConstraintBatch, MaskTable, Offset, Region
 from cfgdecode.hooks.row import Policy
 from cfgdecode.hooks.stats import Stats
 from cfgdecode.hooks.tensors import apply_bitmask_, finite_fill, is_allowed
+
+Rule = Callable[[Tensor, Tensor], Tensor]
+"""(tokens, conf) -> bool[B, P]: the cells that a decoder commits."""
+_ROUNDS = 3
+"""Times that a step looks at the selected cells alone."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,8 @@ class Gate:
         self.temperature = temperature
         self.batch: ConstraintBatch | None = None
         self._generator: torch.Generator | None = None
-        self._seen: tuple[Tensor, MaskTable, Offset] | None = None
+        self._ahead = self.options.confidence == "renormalised"
+        self._seen: tuple[Tensor, Offset] | None = None
         rows = constraint if isinstance(constraint, (list, tuple)) else [constraint]
         if any(c is not None for c in rows):
             self.batch = ConstraintBatch(
@@ -94,47 +105,88 @@ class Gate:
         """See `ConstraintBatch.begin`; the model's `config.vocab_size` is compared with the vocabulary."""
         if self.batch is None:
             return
-        self.batch.begin(ids, open=open, region=region, n_logits=_width_of(model), mask_id=mask_id)
+        self.batch.begin(ids, open=open, region=region, n_logits=_width_of(model), mask_id=mask_id, masks=self._ahead)
         # Substitutes are drawn from a generator of their own: the loop's random numbers stay those of a free run.
         self._generator = torch.Generator(device=ids.device).manual_seed(0)
 
     def sync(self, ids: Tensor | None = None, open: Tensor | None = None) -> None:
-        """Start the step's mask work; arguments only if cells changed otherwise than by `commit`."""
+        """Start the step's mask work, if any; arguments only if cells changed otherwise than by `commit`."""
         if self.batch is not None:
-            self.batch.sync(ids, open)
+            self.batch.sync(ids, open, masks=self._ahead)
 
     def logits(self, logits: Tensor, offset: Offset) -> Tensor:
         """Check the window's logits, and fill the disallowed ones if confidences are to be renormalised."""
         if self.batch is None:
             return logits
         logits = self._finite(logits)
-        masks = self.batch.masks(offset, logits.shape[1], device=logits.device)
-        if self.options.confidence == "renormalised":
+        if self._ahead:
+            masks = self.batch.masks(offset, logits.shape[1], device=logits.device)
             logits = logits.clone()
             with self.stats.timed("apply_us"):
                 apply_bitmask_(logits, masks.table, masks.row_of)
-        self._seen = (logits, masks, offset)
+        self._seen = (logits, offset)
         return logits
 
-    def repair(
-        self, tokens: Tensor, conf: Tensor, *, penalise: bool = True, greedy: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Replace the proposals that their cell does not allow, by a sample or (`greedy`, T = 0) by the best.
+    def select(
+        self,
+        tokens: Tensor,
+        conf: Tensor,
+        rule: Rule,
+        *,
+        penalise: bool = True,
+        greedy: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(tokens, conf, select): `rule(tokens, conf)` says which cells bool[B, P] to commit; see the file's head.
 
-        `penalise` lowers their confidence as said above.
+        A refused proposal is replaced by a sample, or (`greedy`, T = 0) by the best; `penalise` lowers its confidence
+        as said there. `generator`: the rule draws from it; it is asked each time from the same state.
         """
         if self.batch is None or self._seen is None:
-            return tokens, conf
-        logits, masks, _ = self._seen
+            return tokens, conf, rule(tokens, conf)
+        state = None if generator is None else generator.get_state()
+        wrong, masks = self.batch.known_refused(tokens, offset=self._seen[1])
+        if bool(wrong.any()):
+            tokens, conf = self._replaced(tokens, conf, wrong, masks, penalise, greedy)
+        select = rule(tokens, conf)
+        checked = torch.zeros_like(select)
+        for round in range(_ROUNDS + 1):
+            fresh = select & ~checked
+            if not bool(fresh.any()):
+                break
+            if round < _ROUNDS:
+                among = checked | fresh
+                wrong, masks = self.batch.refused(tokens, select, _ranks(conf), offset=self._seen[1], among=fresh)
+            else:
+                among = torch.ones_like(select)
+                wrong, masks = self._all_refused(tokens, checked)
+            checked = among
+            if bool(wrong.any()):
+                tokens, conf = self._replaced(tokens, conf, wrong, masks, penalise, greedy)
+                if generator is not None and state is not None:
+                    generator.set_state(state)
+                select = rule(tokens, conf)
+        return tokens, conf, select
+
+    def _all_refused(self, tokens: Tensor, checked: Tensor) -> tuple[Tensor, MaskTable]:
+        """The unchecked proposals that their own cell refuses, wherever they are, by the allowed sets of all cells."""
+        assert self.batch is not None and self._seen is not None
+        logits, offset = self._seen
+        masks = self.batch.masks(offset, logits.shape[1], device=logits.device)
+        wrong = ~is_allowed(tokens, masks.table, masks.row_of) & ~checked
+        return wrong, MaskTable(masks.table, masks.row_of[wrong])
+
+    def _replaced(
+        self, tokens: Tensor, conf: Tensor, wrong: Tensor, masks: MaskTable, penalise: bool, greedy: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Allowed tokens for the wrong proposals."""
+        assert self._seen is not None
         with self.stats.timed("apply_us"):
-            wrong = ~is_allowed(tokens, masks.table, masks.row_of)
-            if not bool(wrong.any()):
-                return tokens, conf
             self.stats.repaired += int(wrong.sum())
-            rows = logits[wrong]
+            rows = self._seen[0][wrong]
             total = torch.logsumexp(rows.float(), dim=-1, keepdim=True)
             proposed = (rows.gather(-1, tokens[wrong].unsqueeze(-1)).float() - total).exp()
-            apply_bitmask_(rows, masks.table, masks.row_of[wrong])
+            apply_bitmask_(rows, masks.table, masks.row_of)
             better = rows.argmax(dim=-1) if greedy else self._draw(rows)
             # An allowed token's logit is not touched by the fill.
             lost = proposed - (rows.gather(-1, better.unsqueeze(-1)).float() - total).exp()
@@ -152,9 +204,9 @@ class Gate:
         """The tokens to write and where; `scores` ranks substitutes (default: the logits of this step)."""
         if self.batch is None or self._seen is None:
             return tokens, select
-        logits, _, offset = self._seen
+        logits, offset = self._seen
         done = self.batch.commit(
-            tokens, select, conf.nan_to_num(nan=0.0), offset=offset, scores=logits if scores is None else scores
+            tokens, select, _ranks(conf), offset=offset, scores=logits if scores is None else scores
         )
         return done.tokens, done.select
 
@@ -162,15 +214,15 @@ class Gate:
         """The same on a copy of the canvas, and what cannot stand with the others is deselected."""
         if self.batch is None or self._seen is None:
             return tokens, select
-        logits, _, offset = self._seen
-        done = self.batch.draft(tokens, select, conf.nan_to_num(nan=0.0), offset=offset, scores=logits, policy="defer")
+        logits, offset = self._seen
+        done = self.batch.draft(tokens, select, _ranks(conf), offset=offset, scores=logits, policy="defer")
         return done.tokens, done.select
 
     def finalize(self, ids: Tensor, window: tuple[int, int] | None = None) -> Tensor:
         """Fill what is open in the window of positions, by the last logits seen."""
         if self.batch is None:
             return ids
-        logits, offset = (self._seen[0], self._seen[2]) if self._seen is not None else (None, 0)
+        logits, offset = self._seen if self._seen is not None else (None, 0)
         return self.batch.finalize(ids, logits=logits, offset=offset, window=window)
 
     def close(self, ids: Tensor) -> LoopResult:
@@ -214,6 +266,10 @@ class Gate:
         logits = logits.clone()
         logits[bad] = logits[bad].nan_to_num(nan=0.0, posinf=-fill, neginf=fill)
         return logits
+
+
+def _ranks(conf: Tensor) -> Tensor:
+    return conf.nan_to_num(nan=0.0)
 
 
 def _width_of(model: Any) -> int | None:

@@ -116,11 +116,16 @@ def fill_canvas(
                 gate.stats.model_calls += 1
             noisy = gumbel_noisy(logits, temperature, generator)[:, start:last] if temperature else None
             logits = gate.logits(logits[:, start:last], start)
-            tokens, conf = _propose(logits, noisy, gate, remasking, ids.shape[1], start, generator)
+            tokens, conf = _propose(logits, noisy, remasking, ids.shape[1], start, generator)
             window = open[:, start:last]
             n = quota[:, step] if not free_running else window.sum(dim=1)
-            select = _select(conf.masked_fill(~window, -torch.inf), n, ids.shape[1], start, threshold, factor)
-            tokens, select = gate.commit(tokens, select & window, conf, scores=noisy)
+
+            def best(_: Tensor, conf: Tensor, window: Tensor = window, n: Tensor = n) -> Tensor:
+                masked = conf.masked_fill(~window, -torch.inf)
+                return _select(masked, n, ids.shape[1], start, threshold, factor) & window
+
+            tokens, conf, select = gate.select(tokens, conf, best, penalise=remasking != "random")
+            tokens, select = gate.commit(tokens, select, conf, scores=noisy)
             x[:, start:last] = torch.where(select, tokens, x[:, start:last])
             open = _still_open(open, select, x, start, last, mask_id, gate)
         x = gate.finalize(x, (start, last))
@@ -132,7 +137,6 @@ def fill_canvas(
 def _propose(
     logits: Tensor,
     noisy: Tensor | None,
-    gate: Gate,
     remasking: str,
     length: int,
     start: int,
@@ -144,7 +148,7 @@ def _propose(
         conf = torch.rand(shape, device=logits.device, generator=generator)[:, start : start + logits.shape[1]]
     else:
         conf = torch.softmax(logits.double(), dim=-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
-    return gate.repair(tokens, conf, penalise=remasking != "random")
+    return tokens, conf
 
 
 def _select(conf: Tensor, n: Tensor, length: int, start: int, threshold: float | None, factor: float | None) -> Tensor:

@@ -81,7 +81,7 @@ def uniform(
             drawn = drawn.view(n_rows, canvas_length)
             entropy = _entropy(logits)
             accepted = _accept(entropy, entropy_bound)
-            tokens, _ = gate.repair(drawn, -entropy)
+            tokens, _, _ = gate.select(drawn, -entropy, lambda *_: accepted)
             tokens, accepted = gate.draft(tokens, accepted, -entropy)
             renoised = torch.where(accepted, tokens, noise())
             argmax = logits.argmax(dim=-1)
@@ -136,6 +136,7 @@ def _settle(gate: Gate, best: Tensor, logits: Tensor | None) -> Tensor:
     if not gate.active or logits is None:
         return best
     conf = torch.softmax(logits.float(), dim=-1).gather(-1, best.unsqueeze(-1)).squeeze(-1)
-    tokens, conf = gate.repair(best, conf, greedy=True)
-    tokens, _ = gate.commit(tokens, torch.ones_like(best, dtype=torch.bool), conf, scores=logits)
+    everywhere = torch.ones_like(best, dtype=torch.bool)
+    tokens, conf, _ = gate.select(best, conf, lambda _, __: everywhere, greedy=True)
+    tokens, _ = gate.commit(tokens, everywhere, conf, scores=logits)
     return tokens
