@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=("native", "reference", "brute"), default="native")
     parser.add_argument("--most-failures", type=int, default=5)
     parser.add_argument("--exact-cells", type=int, default=8, help="0: sketches before the exact view")
-    parser.add_argument("--origins", type=int, default=4, help="origins that sketches keep")
+    parser.add_argument("--origins", type=int, default=16, help="origins that sketches keep")
     parser.add_argument("--every", type=int, default=10_000)
     options = parser.parse_args()
     if options.engine == "brute":

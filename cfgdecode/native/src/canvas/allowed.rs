@@ -27,6 +27,8 @@ use std::sync::Arc;
 pub(super) const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (2, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine)];
 /// The same for the cells deep inside a gap.
 const INSIDE_PASSES: [usize; 3] = [0, 2, 6];
+/// The sketch of the whole canvas that comes after them.
+const WHOLE: usize = 1;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
@@ -128,8 +130,9 @@ impl Session {
             let sorted = self.with(|ctx, session| session.sort_inside(ctx, cells.clone()))?;
             let is_exact = sorted.undecided.is_empty();
             let has_more = MARGINS.get(rank + 1).is_some_and(|&m| gap.len() >= 2 * m + 2);
-            if !is_exact && !has_more && self.has_small_vocabulary() {
-                return Ok(()); // one by one they come out exact
+            let lacks_witness = || cells.clone().any(|j| self.witness_token(j).is_some_and(|t| !sorted.allowed.has(t)));
+            if !is_exact && !has_more && (self.has_small_vocabulary() || lacks_witness()) {
+                return Ok(()); // one by one they come out better
             }
             if is_exact || !has_more {
                 let shared: Allowed = (sorted.allowed.into(), is_exact);
@@ -183,9 +186,11 @@ impl Session {
             self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
             self.close_again(i, n_gaps);
             if self.is_sorted(ctx, i, rank, &mut sorted) {
-                break;
+                return sorted;
             }
         }
+        // What is left may need gaps further away to change.
+        ctx.with_few(|ctx| self.pass(ctx, &mut |session| &mut session.sketches[WHOLE], i..i + 1, &mut sorted));
         sorted
     }
 

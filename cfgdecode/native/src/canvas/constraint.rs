@@ -19,13 +19,13 @@ pub struct Limits {
     pub time_us: u64,
     /// Open cells up to which a canvas with a small vocabulary is decided by the exact view at once.
     pub exact_cells: usize,
-    /// Origins of one symbol that sketches keep; views that say no keep its square.
+    /// Origins of one symbol that sketches keep; as many where views say no.
     pub origins: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { items: 20_000_000, states: 20_000_000, table_bytes: 256 << 20, time_us: 0, exact_cells: 8, origins: 4 }
+        Limits { items: 20_000_000, states: 20_000_000, table_bytes: 256 << 20, time_us: 0, exact_cells: 8, origins: 16 }
     }
 }
 

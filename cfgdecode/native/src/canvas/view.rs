@@ -120,9 +120,8 @@ pub struct AllCharts {
 impl AllCharts {
     pub fn new(constraint: &Constraint) -> AllCharts {
         let charts = |origins| Charts::new(constraint, origins);
-        let few = constraint.limits.origins;
-        let wide = few.saturating_mul(few);
-        AllCharts { generation: 0, exact: charts(Origins::All), few: charts(Origins::Few(few)), wide: charts(Origins::Widened(wide)) }
+        let most = constraint.limits.origins;
+        AllCharts { generation: 0, exact: charts(Origins::All), few: charts(Origins::Few(most)), wide: charts(Origins::Widened(most)) }
     }
 
     pub fn each(&self) -> [&Charts; 3] {
