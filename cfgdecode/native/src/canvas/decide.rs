@@ -36,6 +36,9 @@ const WINDOWS: [(usize, Detail); 14] = [
 const DEAD_NEARBY: usize = 3;
 /// Windows that are tried before the canvas is looked at as a whole.
 const N_NEAR: usize = 5;
+/// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
+const N_FAR: usize = 5;
+const N_CHEAP: usize = 1;
 impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
@@ -67,10 +70,14 @@ impl Session {
         if session.is_dead_nearby(ctx) {
             return Some(Answer::Dead);
         }
+        let (far, furthest) = far.split_at(N_FAR);
         if session.repair(ctx, far) {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
+            if k == N_CHEAP && session.repair(ctx, furthest) {
+                return Some(Answer::Completable);
+            }
             if let Some((end, witness)) = ctx.with_few(|ctx| find_witness(ctx, &mut session.sketches[k])) {
                 let witness = session.with_tail(end, witness)?;
                 session.keep(end, witness);
