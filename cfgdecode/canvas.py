@@ -171,16 +171,18 @@ class Canvas:
         status: list[int],
         intervals: dict[int, tuple[int, int | None]],
         native: _native.Session | None = None,
+        lane: int = 0,
     ) -> None:
         self.constraint = constraint
         self._ids, self._status, self._intervals = ids, status, intervals
         self.limit: str | None = None
-        self._native = native or constraint._native.session(self._codes()[0], POLICIES.index(constraint.eos_policy))
+        policy = POLICIES.index(constraint.eos_policy)
+        self._native = native or constraint._native.session(self._codes()[0], policy, lane)
 
     # ---------------------------------------------------------------- making
 
     @classmethod
-    def _create(cls, constraint: Constraint, ids: Any, open: Any, gaps: Any, status: Any) -> Canvas:
+    def _create(cls, constraint: Constraint, ids: Any, open: Any, gaps: Any, status: Any, lane: int = 0) -> Canvas:
         values = _int_list(ids, "ids")
         n = len(values)
         is_open = _open_list(open, values, constraint)
@@ -198,7 +200,9 @@ class Canvas:
             if len(given) != n or any(s not in (OPEN, DRAFT, COMMITTED, FIXED) for s in given):
                 raise CanvasError(f"status must hold {n} values of 0 (open) to 3 (fixed)")
             states = [OPEN if o else max(s, DRAFT) for o, s in zip(is_open, given, strict=True)]
-        return cls(constraint, values, states, _intervals(gaps, is_open))
+        if lane < 0:
+            raise CanvasError(f"lane is {lane}; give 0 or more")
+        return cls(constraint, values, states, _intervals(gaps, is_open), lane=lane)
 
     def fork(self) -> Canvas:
         """An independent copy that shares what has been computed."""

@@ -76,6 +76,7 @@ class Constraint:
         *,
         gaps: Mapping[int, tuple[int, int | None]] | None = None,
         status: Sequence[int] | npt.NDArray[Any] | None = None,
+        lane: int = 0,
     ) -> Canvas:
         """A canvas over `ids: int[n]`.
 
@@ -85,13 +86,15 @@ class Constraint:
             gaps: first position of a maximal run of open cells -> (lo, hi): that run stands for lo to hi
                 tokens, hi None for no upper bound; other runs stand for exactly as many tokens as cells.
             status: int8[n] of FIXED/COMMITTED/DRAFT for the positions that are not open (default FIXED).
+            lane: canvases of one lane share lexical tables and wait for one another; canvases of different lanes
+                (0 to 15, then again) are worked on at the same time by different threads.
 
         Raises:
             CanvasError: wrong shape or dtype, an id out of range, or no mask id where `open` is None.
         """
         from .canvas import Canvas
 
-        return Canvas._create(self, ids, open, gaps, status)
+        return Canvas._create(self, ids, open, gaps, status, lane)
 
     def memory_bytes(self) -> int:
         """Bytes held by the compiled grammar and its lexical tables now."""

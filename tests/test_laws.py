@@ -6,6 +6,7 @@ A law says how answers hang together; what the answers are is checked in tests/e
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -305,3 +306,20 @@ def test_json_canvases_obey_the_laws(lexer, eos_policy):
         assert constraint.grammar.accepts(text)
 
     laws()
+
+
+def test_lanes_answer_alike_and_side_by_side():
+    constraint = cd.compile(cd.Grammar.builtin("json"), cd.Vocabulary.bytes())
+
+    def filled(lane: int) -> list[tuple[int, bytes]]:
+        canvas, seen = constraint.canvas([0] * 12, [True] * 12, lane=lane), []
+        for position in (5, 0, 11, 7, 3, 2):
+            ids = canvas.allowed(position).ids()
+            assert canvas.commit_one(position, int(ids[len(ids) // 2]))
+            seen.append((len(ids), bytes(canvas.allowed_all().table)))
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len({str(filled_) for filled_ in pool.map(filled, [0, 1, 2, 3, 17, 0])}) == 1
+    with pytest.raises(cd.CanvasError, match="lane is -1"):
+        constraint.canvas([0], [True], lane=-1)

@@ -132,7 +132,9 @@ class ConstraintBatch:
             row_open = (
                 cells == self._mask_id(index, constraint, mask_id) if open_cpu is None else open_cpu[index, start:end]
             )
-            row = Row(index, constraint, cells, row_open, start)
+            # Rows that threads work on side by side need tables of their own.
+            lane = index % (os.cpu_count() or 1) if self._pool is not None else 0
+            row = Row(index, constraint, cells, row_open, start, lane=lane)
             self._check_start(row)
             self.rows.append(row)
         for row in self._live() if masks else []:

@@ -60,11 +60,18 @@ class Row:
     """A constrained row of a batch."""
 
     def __init__(
-        self, index: int, constraint: Any, ids: np.ndarray, open: np.ndarray, start: int, gaps: Any = None
+        self,
+        index: int,
+        constraint: Any,
+        ids: np.ndarray,
+        open: np.ndarray,
+        start: int,
+        gaps: Any = None,
+        lane: int = 0,
     ) -> None:
         self.index, self.constraint, self.start = index, constraint, start
         self.ids, self.open = ids.copy(), open.copy()
-        self.canvas = constraint.canvas(self.ids, open=self.open, **({"gaps": gaps} if gaps else {}))
+        self.canvas = constraint.canvas(self.ids, open=self.open, lane=lane, **({"gaps": gaps} if gaps else {}))
         self.mask_us = 0
         self._job: Future[Any] | None = None
         self._table: Any = None

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from cfgdecode.errors import CanvasError
-from cfgdecode.loops.gate import Gate, LoopResult, Options
+from cfgdecode.loops.gate import Gate, LoopResult, Options, Rule
 from cfgdecode.loops.sampling import Model, call_model
 
 
@@ -81,7 +81,7 @@ def uniform(
             drawn = drawn.view(n_rows, canvas_length)
             entropy = _entropy(logits)
             accepted = _accept(entropy, entropy_bound)
-            tokens, _, _ = gate.select(drawn, -entropy, lambda *_: accepted)
+            tokens, _, _ = gate.select(drawn, -entropy, _decided(accepted))
             tokens, accepted = gate.draft(tokens, accepted, -entropy)
             renoised = torch.where(accepted, tokens, noise())
             argmax = logits.argmax(dim=-1)
@@ -107,6 +107,11 @@ def uniform(
                 x = x[:, :last] if not gate.active else x
                 break
     return gate.close(gate.finalize(x))
+
+
+def _decided(select: Tensor) -> Rule:
+    """The rule of a selection that does not depend on what was repaired."""
+    return lambda tokens, conf: select
 
 
 def _pad_after_eos(answer: Tensor, eos: Sequence[int], pad: int | None, gate: Gate) -> Tensor:
@@ -137,6 +142,6 @@ def _settle(gate: Gate, best: Tensor, logits: Tensor | None) -> Tensor:
         return best
     conf = torch.softmax(logits.float(), dim=-1).gather(-1, best.unsqueeze(-1)).squeeze(-1)
     everywhere = torch.ones_like(best, dtype=torch.bool)
-    tokens, conf, _ = gate.select(best, conf, lambda _, __: everywhere, greedy=True)
+    tokens, conf, _ = gate.select(best, conf, _decided(everywhere), greedy=True)
     tokens, _ = gate.commit(tokens, everywhere, conf, scores=logits)
     return tokens

@@ -1,7 +1,7 @@
 """L2 on the grammars people use, judged by Lark or by a JSON Schema validator: a sample of the matrix.
 
 The whole matrix (loop x grammar x adversarial logits x temperature x size x commits a step) is drawn at random here;
-CFGDECODE_RUNS sets how many runs each grammar gets.
+CFGDECODE_RUNS sets how many runs each grammar gets, CFGDECODE_CELLS the lengths of their canvases.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from generation.toy import ScriptedModel, ToyModel  # noqa: E402
 import cfgdecode as cd  # noqa: E402
 
 RUNS = int(os.environ.get("CFGDECODE_RUNS", "24"))
+CELLS = [int(n) for n in os.environ.get("CFGDECODE_CELLS", "16,24").split(",")]
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -83,6 +84,7 @@ GRAMMARS = {
     "json": lambda: _judged_by_lark("json"),
     "smiles": lambda: _judged_by_lark("smiles"),
     "schema": _judged_by_schema,
+    "cpp": lambda: _judged_by_lark("cpp"),
 }
 
 
@@ -94,7 +96,7 @@ def test_random_runs_of_the_matrix_end_with_a_valid_text(name):
     prompt = torch.tensor([[65, 66]])
     for _ in range(RUNS):
         which, label, seed = draw.choice(runs.ALL), draw.choice(list(MODELS)), draw.randrange(10**6)
-        n, k, temperature = draw.choice([16, 24]), draw.choice([1, 4, 16]), draw.choice([0.0, 1.0])
+        n, k, temperature = draw.choice(CELLS), draw.choice([1, 4, 16]), draw.choice([0.0, 1.0])
         result = runs.run(
             which,
             MODELS[label](seed),

@@ -3,9 +3,9 @@
 use super::pool::Pool;
 use super::representatives::Representatives;
 use crate::grammar::{Cfg, CfgError};
-use crate::lexer::{ConfigId, Lexer, LexerError, LexerLimits, LexerSpec, TerminalId};
+use crate::lexer::{ConfigId, Lexer, LexerError, LexerLimits, LexerSpec};
 use crate::vocabulary::{Effects, Vocabulary};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -35,7 +35,7 @@ pub enum ConstraintError {
     Lexer(LexerError),
 }
 
-/// Lexical tables, filled on demand and shared by all canvases of a constraint.
+/// Lexical tables, filled on demand and shared by all canvases of one lane.
 #[derive(Debug)]
 pub struct Tables {
     pub effects: Effects,
@@ -51,30 +51,49 @@ pub struct Constraint {
     pub vocabulary: Arc<Vocabulary>,
     pub limits: Limits,
     pub start: ConfigId,
-    tables: Mutex<Tables>,
+    spec: LexerSpec,
+    /// Canvases of one lane share their tables, and wait for one another; those of different lanes do neither.
+    lanes: [OnceLock<Mutex<Tables>>; N_LANES],
 }
+
+/// Lanes of a constraint; higher numbers begin again at the first.
+const N_LANES: usize = 16;
 
 impl Constraint {
     pub fn new(cfg: Cfg, spec: LexerSpec, vocabulary: Arc<Vocabulary>, limits: Limits) -> Result<Constraint, ConstraintError> {
-        let n_terminals = spec.terminals.len();
-        let ignore: Vec<TerminalId> = spec.ignore.clone();
-        let lexer = Lexer::new(spec, LexerLimits::default()).map_err(ConstraintError::Lexer)?;
+        let lexer = Lexer::new(spec.clone(), LexerLimits::default()).map_err(ConstraintError::Lexer)?;
         let start = lexer.start();
-        let effects = Effects::new(lexer, &ignore, n_terminals, limits.table_bytes);
-        Ok(Constraint { cfg, vocabulary, limits, start, tables: Mutex::new(Tables { effects, representatives: None, pool: None, loose: None }) })
+        let constraint = Constraint { cfg, vocabulary, limits, start, spec, lanes: Default::default() };
+        constraint.lanes[0].get_or_init(|| Mutex::new(constraint.new_tables(lexer)));
+        Ok(constraint)
+    }
+
+    fn new_tables(&self, lexer: Lexer) -> Tables {
+        let effects = Effects::new(lexer, &self.spec.ignore, self.spec.terminals.len(), self.limits.table_bytes);
+        Tables { effects, representatives: None, pool: None, loose: None }
     }
 
     /// The tokens that stand for the vocabulary in searches, worked out at first use.
-    pub fn representatives(&self) -> Representatives {
-        let mut tables = self.tables();
+    pub fn representatives(&self, lane: usize) -> Representatives {
+        let mut tables = self.tables(lane);
         let tables = &mut *tables;
         let pool = tables.pool.get_or_insert_with(|| Pool::new(self, &mut tables.effects));
         tables.representatives.get_or_insert_with(|| Representatives::new(self, &mut tables.effects, pool)).clone()
     }
 
-    pub fn tables(&self) -> MutexGuard<'_, Tables> {
+    pub fn tables(&self, lane: usize) -> MutexGuard<'_, Tables> {
+        let tables = self.lanes[lane % N_LANES].get_or_init(|| {
+            // The same lexer once more: it was made from this before.
+            let lexer = Lexer::new(self.spec.clone(), LexerLimits::default()).expect("made before");
+            Mutex::new(self.new_tables(lexer))
+        });
         // A poisoned lock means a bug was reported as a panic elsewhere; the tables hold no broken
         // invariants then, since entries are inserted whole.
-        self.tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        tables.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Bytes of the tables of all lanes in use.
+    pub fn table_bytes(&self) -> usize {
+        (0..N_LANES).filter(|&lane| self.lanes[lane].get().is_some()).map(|lane| self.tables(lane).effects.memory_bytes()).sum()
     }
 }

@@ -47,6 +47,8 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Session {
     pub(super) constraint: Arc<Constraint>,
+    /// Whose tables it uses.
+    lane: usize,
     pub(super) slots: Vec<Slot>,
     policy: EosPolicy,
     pub(super) exact: View,
@@ -82,13 +84,14 @@ pub(super) struct Concrete {
 /// Tokens up to which the exact view is asked before the sketches, if few cells are open.
 const SMALL_VOCABULARY: usize = 4096;
 impl Session {
-    pub fn new(constraint: Arc<Constraint>, slots: Vec<Slot>, policy: EosPolicy) -> Session {
+    pub fn new(constraint: Arc<Constraint>, lane: usize, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(AllCharts::new(&constraint)));
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
         let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
         let relaxed = View::new(constraint.start, Vec::new(), vec![false]);
         Session {
             constraint,
+            lane,
             slots,
             policy,
             exact,
@@ -109,6 +112,7 @@ impl Session {
     pub fn fork(&self) -> Session {
         Session {
             constraint: self.constraint.clone(),
+            lane: self.lane,
             slots: self.slots.clone(),
             policy: self.policy,
             exact: self.exact.clone(),
@@ -151,7 +155,7 @@ impl Session {
         if self.representatives.is_some() || self.is_small() || self.has_intervals() {
             return;
         }
-        self.representatives = Some(self.constraint.representatives());
+        self.representatives = Some(self.constraint.representatives(self.lane));
         let n = self.slots.len();
         let ends = self.exact.ends().to_vec();
         let view = |detail| View::new(self.constraint.start, self.sketched(0..n, detail), ends.clone());
@@ -328,7 +332,7 @@ impl Session {
         let began = Instant::now();
         let constraint = self.constraint.clone();
         let charts = self.charts.clone();
-        let mut tables = constraint.tables();
+        let mut tables = constraint.tables(self.lane);
         let mut charts = charts.lock().unwrap_or_else(PoisonError::into_inner);
         if charts.n_items() > constraint.limits.items / 2 || charts.n_states() > constraint.limits.states / 2 {
             empty(&mut charts, &constraint);

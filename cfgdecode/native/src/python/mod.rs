@@ -103,13 +103,13 @@ impl PyConstraint {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.inner.cfg.memory_bytes() + self.inner.tables().effects.memory_bytes()
+        self.inner.cfg.memory_bytes() + self.inner.table_bytes()
     }
 
     /// Canvas with one code per slot: a token id, -1 open, -2 optional, -3 anything.
-    fn session(&self, codes: Vec<i64>, policy: u8) -> PyResult<PySession> {
+    fn session(&self, codes: Vec<i64>, policy: u8, lane: usize) -> PyResult<PySession> {
         let slots = convert::slots(&codes, self.inner.vocabulary.n_logits)?;
-        let session = Session::new(self.inner.clone(), slots, convert::policy(policy)?);
+        let session = Session::new(self.inner.clone(), lane, slots, convert::policy(policy)?);
         Ok(PySession { inner: Mutex::new(session) })
     }
 }
