@@ -10,10 +10,11 @@
 //! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
 //! that are still undecided, at each configuration that may be behind their first byte.
 
+use super::context::Context;
 use super::session::{Answer, Session, only};
 use super::sketch::{Detail, gap_of};
 use super::slots::Slot;
-use super::view::{Choice, Context, View};
+use super::view::{Choice, View};
 use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
 use crate::lexer::{ConfigId, DEAD};

@@ -8,7 +8,8 @@
 //!
 //! Cost: rounds × arcs of the graph / 64 words, then a chart group of as many sets as classes of points.
 
-use super::view::{Context, LeftRow};
+use super::context::Context;
+use super::view::LeftRow;
 use crate::grammar::Bits;
 use crate::intersect::{Chart, GroupArcs, SetId, Sources};
 use crate::lexer::ConfigId;

@@ -8,10 +8,11 @@
 //! Cost: a window costs its rows; see `sketch.rs` for what the levels of detail cost.
 
 use super::allowed::PASSES;
+use super::context::{Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{self, Detail, gap_of};
 use super::slots::Slot;
-use super::view::{Choice, Context, Step, View};
+use super::view::{Choice, View};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 

@@ -9,8 +9,9 @@
 //! if it fits the row in front of the gap.
 //! Cost: a row costs one entry a part; families cost what `Chart::family` says, once for each side of a gap.
 
+use super::context::{Context, Step};
 use super::pool::{Completion, Spelling};
-use super::view::{Choice, Context, LeftRow, Step, View};
+use super::view::{Choice, LeftRow, View};
 use crate::intersect::{Chart, Entered, Entry, Family, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;

@@ -2,7 +2,9 @@
 
 mod allowed;
 mod anything;
+mod charts;
 mod constraint;
+mod context;
 mod decide;
 mod gap;
 mod pool;

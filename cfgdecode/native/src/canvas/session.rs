@@ -10,13 +10,15 @@
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
 use super::allowed::Allowed;
+use super::charts::AllCharts;
 use super::constraint::Constraint;
+use super::context::Context;
 use super::pool::Pool;
 use super::representatives::Representatives;
 use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
-use super::view::{AllCharts, Choice, Context, View};
+use super::view::{Choice, View};
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
 use std::ops::Range;

@@ -6,9 +6,10 @@
 //!
 //! Cost: (minimum + 1) × boundaries rows. Exact for any number of gaps.
 
+use super::context::{Context, Step};
 use super::session::Witness;
 use super::slots::Slot;
-use super::view::{Choice, Context, LeftRow, Step};
+use super::view::{Choice, LeftRow};
 use crate::intersect::{Chart, SetId};
 use crate::lexer::ConfigId;
 

@@ -1,0 +1,65 @@
+//! The charts that the views of a canvas share, by what they leave out.
+//!
+//! Invariants: what is in the rows of a view belongs to one of the three; a row of an older generation is void.
+
+use super::constraint::Constraint;
+use crate::grammar::{Cfg, Side};
+use crate::intersect::{Chart, Meeting, Origins, SetId};
+
+/// The charts that views of one canvas (and its forks) share: what is in the rows of a view belongs to one of the three.
+#[derive(Debug)]
+pub struct AllCharts {
+    /// Goes up when the charts are emptied; rows of an older generation are void.
+    pub generation: u64,
+    pub exact: Charts,
+    /// With few origins, for views that say what can be.
+    pub few: Charts,
+    /// Widened, for views that say what cannot be.
+    pub wide: Charts,
+}
+
+impl AllCharts {
+    pub fn new(constraint: &Constraint) -> AllCharts {
+        let charts = |origins| Charts::new(constraint, origins);
+        let most = constraint.limits.origins;
+        AllCharts { generation: 0, exact: charts(Origins::All), few: charts(Origins::Few(most)), wide: charts(Origins::Widened(most)) }
+    }
+
+    pub fn each(&self) -> [&Charts; 3] {
+        [&self.exact, &self.few, &self.wide]
+    }
+
+    pub fn n_items(&self) -> usize {
+        self.each().into_iter().map(Charts::n_items).sum()
+    }
+
+    pub fn n_states(&self) -> usize {
+        self.each().into_iter().map(|c| c.meeting.n_states).sum()
+    }
+}
+
+#[derive(Debug)]
+pub struct Charts {
+    pub left: Chart,
+    pub right: Chart,
+    pub meeting: Meeting,
+}
+
+impl Charts {
+    fn new(constraint: &Constraint, origins: Origins) -> Charts {
+        let chart = |side| Chart::new(&constraint.cfg, side, origins);
+        let mut charts = Charts { left: chart(Side::Left), right: chart(Side::Right), meeting: Meeting::default() };
+        charts.left.max_items = constraint.limits.items;
+        charts.right.max_items = constraint.limits.items;
+        charts.meeting.max_states = constraint.limits.states;
+        charts
+    }
+
+    pub fn n_items(&self) -> usize {
+        self.left.n_items() + self.right.n_items()
+    }
+
+    pub fn fits(&mut self, cfg: &Cfg, l: SetId, r: SetId) -> bool {
+        self.meeting.fits(cfg, &self.left, &self.right, l, r)
+    }
+}

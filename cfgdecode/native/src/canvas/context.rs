@@ -1,0 +1,310 @@
+//! One step over a slot: from the left row in front of it to the one behind it, and back when a filling is read off.
+//!
+//! Terms. A token's *effect* on a lexer configuration is a tree of lexemes that it ends; the points inside it are
+//! points of the canvas graph like any other.
+//! Cost: one look-up per (configuration, effect), and the chart sets built.
+
+use super::charts::Charts;
+use super::constraint::Constraint;
+use super::pool::Pool;
+use super::view::{Choice, LeftRow};
+use crate::intersect::{Chart, SetId, Sources};
+use crate::lexer::ConfigId;
+use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+/// Kinds of places for [`Chart::build_at`]: configurations below, effects above.
+pub(super) fn kind_of_effect(effect: EffectId) -> u64 {
+    1 << 32 | u64::from(effect)
+}
+
+pub(super) fn kind_of_fresh(fresh: ConfigId) -> u64 {
+    1 << 33 | u64::from(fresh.0)
+}
+
+/// The points inside a slot's tokens, each with the sources found so far. Parts of an effect have smaller
+/// ids, so a point is complete when it has the largest id left.
+#[derive(Default)]
+struct Inner {
+    sources: FxHashMap<EffectId, Sources>,
+    queue: BinaryHeap<EffectId>,
+}
+
+impl Inner {
+    fn at(&mut self, effect: EffectId) -> &mut Sources {
+        self.sources.entry(effect).or_insert_with(|| {
+            self.queue.push(effect);
+            Sources::default()
+        })
+    }
+
+    fn pop(&mut self) -> Option<(EffectId, Sources)> {
+        let effect = self.queue.pop()?;
+        self.sources.remove(&effect).map(|sources| (effect, sources))
+    }
+}
+
+/// What every step needs: the constraint, its lexical tables (locked) and the charts.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub constraint: &'a Constraint,
+    pub effects: &'a mut Effects,
+    pub(super) pool: &'a mut Pool,
+    /// The pool of gaps of any length, if there is one.
+    pub(super) loose: Option<&'a mut Pool>,
+    /// Those in use.
+    pub charts: &'a mut Charts,
+    pub(super) few: &'a mut Charts,
+    pub(super) wide: &'a mut Charts,
+    pub deadline: Option<Instant>,
+    /// The name of the limit that ended this call; what was computed after it is void.
+    pub stopped: Option<&'static str>,
+}
+
+impl Context<'_> {
+    /// Asks `f` with few origins per symbol: whatever it finds can be.
+    pub(super) fn with_few<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(&mut self.charts, &mut self.few);
+        let answer = f(self);
+        std::mem::swap(&mut self.charts, &mut self.few);
+        answer
+    }
+
+    /// Asks `f` with gaps of any length in any context: what it does not find cannot be. None if that cannot be asked, or a
+    /// limit was reached.
+    pub(super) fn with_loose<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let loose = self.loose.take()?;
+        let pool = std::mem::replace(&mut self.pool, loose);
+        std::mem::swap(&mut self.charts, &mut self.wide);
+        let answer = f(self);
+        std::mem::swap(&mut self.charts, &mut self.wide);
+        self.loose = Some(std::mem::replace(&mut self.pool, pool));
+        (!self.stop()).then_some(answer)
+    }
+
+    /// Whether a limit has been reached; asked once per row.
+    pub fn stop(&mut self) -> bool {
+        if self.stopped.is_none() {
+            let all = [&*self.charts, &*self.few, &*self.wide];
+            self.stopped = if all.iter().any(|c| c.left.overflowed || c.right.overflowed) {
+                Some("items")
+            } else if all.iter().any(|c| c.meeting.overflowed) {
+                Some("states")
+            } else if self.deadline.is_some_and(|d| Instant::now() > d) {
+                Some("time_us")
+            } else {
+                self.effects.lexer.overflowed()
+            };
+        }
+        self.stopped.is_some()
+    }
+
+    /// The right sources of "the text ends in configuration `c`".
+    pub(super) fn end_sources(&mut self, c: ConfigId, sources: &mut Sources) {
+        let lexer = &mut self.effects.lexer;
+        if lexer.is_fresh(c) {
+            if lexer.can_end(c) {
+                sources.eps.push(Chart::ROOT);
+            }
+            return;
+        }
+        let cuts: SmallVec<[(u32, ConfigId); 4]> = SmallVec::from_slice(lexer.cuts(c));
+        for (t, fresh) in cuts {
+            if self.effects.lexer.can_end(fresh) {
+                if self.effects.is_ignored(t) {
+                    sources.eps.push(Chart::ROOT);
+                } else {
+                    sources.arcs.push((t, Chart::ROOT));
+                }
+            }
+        }
+    }
+
+    /// Follows an effect's branches from the left set in front of it.
+    fn follow_left(&self, effect: EffectId, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
+        for &branch in self.effects.branches(effect) {
+            match branch {
+                Branch::End(c) => ends.push((c, set)),
+                Branch::Skip(rest) => inner.at(rest).eps.push(set),
+                Branch::Emit(t, rest) => {
+                    if self.charts.left.predicts(set, t) {
+                        inner.at(rest).arcs.push((t, set));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The left row behind a slot with this choice; `also` joins it as it is. The lexemes that end in front of the slot end
+    /// together: each fresh configuration is one point, whatever the configurations in front of it.
+    pub(super) fn advance_row(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, also: &[(ConfigId, SetId)]) -> LeftRow {
+        let vocabulary = &self.constraint.vocabulary;
+        let mut from: Vec<(EffectId, SetId)> = Vec::new();
+        if let Choice::One(t) = choice {
+            from.extend(row.iter().map(|&(c, set)| (self.effects.of_token(vocabulary, c, *t), set)));
+            return self.advance_effects(from, also);
+        }
+        let Some(tokens) = choice.tokens() else { return LeftRow::new() };
+        for &(c, set) in row {
+            from.extend(self.effects.going_on(vocabulary, c, tokens).effects.iter().map(|&e| (e, set)));
+        }
+        for (fresh, set) in self.left_fresh(row) {
+            from.extend(self.effects.going_on(vocabulary, fresh, tokens).effects.iter().map(|&e| (e, set)));
+        }
+        self.advance_effects(from, also)
+    }
+
+    /// The points behind the lexemes that end at a boundary: fresh configurations and their left sets.
+    pub(super) fn left_fresh(&mut self, row: &[(ConfigId, SetId)]) -> LeftRow {
+        let mut at: FxHashMap<ConfigId, Sources> = FxHashMap::default();
+        for &(c, set) in row {
+            for &(t, fresh) in self.effects.lexer.cuts(c).to_vec().iter() {
+                if self.effects.is_ignored(t) {
+                    at.entry(fresh).or_default().eps.push(set);
+                } else if self.charts.left.predicts(set, t) {
+                    at.entry(fresh).or_default().arcs.push((t, set));
+                }
+            }
+        }
+        let mut at: Vec<(ConfigId, Sources)> = at.into_iter().collect();
+        at.sort_unstable_by_key(|a| a.0);
+        let mut points = LeftRow::new();
+        for (fresh, mut sources) in at {
+            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, kind_of_fresh(fresh));
+            if set != Chart::DEAD {
+                points.push((fresh, set));
+            }
+        }
+        points
+    }
+
+    /// The left row behind a slot whose effects are given with the sets in front of it; `also` joins it.
+    pub(super) fn advance_effects(&mut self, mut from: Vec<(EffectId, SetId)>, also: &[(ConfigId, SetId)]) -> LeftRow {
+        let mut inner = Inner::default();
+        let mut ends: Vec<(ConfigId, SetId)> = also.to_vec();
+        from.sort_unstable();
+        from.dedup();
+        for (effect, set) in from {
+            self.follow_left(effect, set, &mut inner, &mut ends);
+        }
+        while let Some((effect, mut sources)) = inner.pop() {
+            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, kind_of_effect(effect));
+            if set != Chart::DEAD {
+                self.follow_left(effect, set, &mut inner, &mut ends);
+            }
+            if self.stop() {
+                return LeftRow::new();
+            }
+        }
+        self.build_left_row(ends)
+    }
+
+    pub(super) fn build_left_row(&mut self, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
+        ends.sort_unstable();
+        ends.dedup();
+        let mut row = LeftRow::new();
+        for run in ends.chunk_by(|a, b| a.0 == b.0) {
+            let mut sources = Sources { eps: run.iter().map(|e| e.1).collect(), arcs: SmallVec::new() };
+            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, u64::from(run[0].0.0));
+            if set != Chart::DEAD {
+                row.push((run[0].0, set));
+            }
+        }
+        row
+    }
+}
+
+impl Context<'_> {
+    /// The right set of "the text ends here" in configuration `c`.
+    pub fn end_set(&mut self, c: ConfigId) -> SetId {
+        let mut sources = Sources::default();
+        self.end_sources(c, &mut sources);
+        self.charts.right.build(&self.constraint.cfg, &mut sources)
+    }
+
+    /// The right set before an effect when the only continuation is configuration `config` with set
+    /// `right`.
+    pub fn right_of_effect_ending(&mut self, effect: EffectId, config: ConfigId, right: SetId, memo: &mut FxHashMap<EffectId, SetId>) -> SetId {
+        if let Some(&known) = memo.get(&effect) {
+            return known;
+        }
+        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.effects.branches(effect));
+        let mut sources = Sources::default();
+        for branch in branches {
+            match branch {
+                Branch::End(c) if c == config => sources.eps.push(right),
+                Branch::End(_) => {}
+                Branch::Skip(rest) => sources.eps.push(self.right_of_effect_ending(rest, config, right, memo)),
+                Branch::Emit(t, rest) => sources.arcs.push((t, self.right_of_effect_ending(rest, config, right, memo))),
+            }
+        }
+        let set = self.charts.right.build(&self.constraint.cfg, &mut sources);
+        memo.insert(effect, set);
+        set
+    }
+}
+
+/// A choice made while a filling is read off from the right: what then precedes the slot.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) config: ConfigId,
+    pub(super) right: SetId,
+    pub(super) token: Option<TokenId>,
+}
+
+impl Context<'_> {
+    /// A token of `choice` such that some entry of the left row fits it and the (concrete) right side: first by tokens
+    /// behind lexemes that end in front of it, each fresh configuration once, then by tokens with which a lexeme goes on.
+    pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &Step) -> Option<Step> {
+        let mut memo = FxHashMap::default();
+        let fresh_points = if matches!(choice, Choice::One(_)) { LeftRow::new() } else { self.left_fresh(row) };
+        for (fresh, l) in fresh_points {
+            for (effect, token) in self.candidates(fresh, choice) {
+                let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
+                if right == Chart::DEAD || !self.charts.fits(&self.constraint.cfg, l, right) {
+                    continue;
+                }
+                for &(config, l) in row {
+                    for &(t, f) in self.effects.lexer.cuts(config).to_vec().iter().filter(|cut| cut.1 == fresh) {
+                        debug_assert_eq!(f, fresh);
+                        let right = if self.effects.is_ignored(t) { right } else { self.right_arc(t, right) };
+                        if self.charts.fits(&self.constraint.cfg, l, right) {
+                            return Some(Step { config, right, token: Some(token) });
+                        }
+                    }
+                }
+            }
+        }
+        for &(config, l) in row {
+            for (effect, token) in self.candidates(config, choice) {
+                let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
+                if right != Chart::DEAD && self.charts.fits(&self.constraint.cfg, l, right) {
+                    return Some(Step { config, right, token: Some(token) });
+                }
+            }
+        }
+        None
+    }
+
+    /// Tokens of a choice, one for each effect, whose first byte `c` reads itself.
+    fn candidates(&mut self, c: ConfigId, choice: &Choice) -> Vec<(EffectId, TokenId)> {
+        let vocabulary = self.constraint.vocabulary.clone();
+        let mut found: Vec<(EffectId, TokenId)> = match choice {
+            Choice::One(t) => vec![(self.effects.of_token(&vocabulary, c, *t), *t)],
+            Choice::Some(tokens) => tokens.iter().map(|&t| (self.effects.going_on_with(&vocabulary, c, t), t)).collect(),
+            Choice::Optional(inner) => return self.candidates(c, inner),
+            _ => self.effects.first_tokens(&vocabulary, c),
+        };
+        found.retain(|f| f.0 != Effects::DEAD);
+        found
+    }
+
+    fn right_arc(&mut self, terminal: u32, right: SetId) -> SetId {
+        let mut sources = Sources::default();
+        sources.arcs.push((terminal, right));
+        self.charts.right.build(&self.constraint.cfg, &mut sources)
+    }
+}
