@@ -119,18 +119,17 @@ class Row:
         self.settle()
         ranked = sorted(proposals, key=lambda p: -p[2])
         known = [cell for cell, token, _ in ranked if self.surely_refuses(cell, token)]
-        if known:
-            return known
+        others = [p for p in ranked if p[0] not in known]
         canvas = self.canvas.fork()
-        kept = canvas.commit(ranked, policy="defer").kept
+        kept = canvas.commit(others, policy="defer").kept
         if len(kept) == len(ranked):
             self._drafted = ranked, canvas, RowCommit({int(cell): int(token) for cell, token in kept})
             return []
         together = {int(cell) for cell, _ in kept}
-        alone = [p for p in ranked if p[0] not in together and not self._can_stand(p[0], p[1])]
+        alone = [p for p in others if p[0] not in together and self._is_dead_with(p[0], p[1])]
         for cell, token, _ in alone:
             self._note_refused(cell, token)
-        return [cell for cell, _, _ in alone]
+        return known + [cell for cell, _, _ in alone]
 
     def surely_refuses(self, cell: int, token: int) -> bool:
         """Is it known from an earlier step that the open cell cannot take this token."""
@@ -155,12 +154,8 @@ class Row:
             bits = _with_bit(bits, int(witness[cell]))
         self._bounds[cell] = Bound(bits, bool(allowed.is_exact), {token} | (bound.refused if bound else set()))
 
-    def _can_stand(self, cell: int, token: int) -> bool:
-        canvas = self.canvas.fork()
-        try:
-            return bool(canvas.commit_one(cell, token))
-        except LimitExceeded:
-            return True
+    def _is_dead_with(self, cell: int, token: int) -> bool:
+        return token == self.constraint.vocabulary.mask or self.canvas.would_accept(cell, token) is Verdict.DEAD
 
     def commit(self, proposals: Sequence[Proposal], best: Best, policy: Policy) -> RowCommit:
         """Write as many proposals as the canvas can take together, best score first; see `Policy` for the others."""
