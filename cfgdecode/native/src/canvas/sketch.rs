@@ -17,7 +17,7 @@ pub(super) enum Detail {
     Coarse,
     /// Edge tokens at both ends of a gap, more of them in gaps of one cell.
     Edges,
-    /// Edge tokens throughout gaps of a few cells, all tokens in gaps of one cell.
+    /// Edge tokens throughout gaps of a few cells, more of them at the ends of the shortest, all tokens in gaps of one cell.
     Fine,
 }
 
@@ -63,7 +63,7 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
         Detail::Coarse => edge(),
         Detail::Edges if n_cells == 1 => Choice::Some(representatives.wide.clone()),
         _ if n_cells == 1 => Choice::All,
-        Detail::Fine if n_cells == 2 => Choice::Some(representatives.wide.clone()),
+        Detail::Fine if n_cells == 2 || n_cells == LONG && is_end => Choice::Some(representatives.wide.clone()),
         _ if is_end || n_cells <= LONG => edge(),
         Detail::Fine if n_cells <= SHORT => edge(),
         _ => Choice::Pool,
