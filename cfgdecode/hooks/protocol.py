@@ -5,6 +5,7 @@
               comparing); starts the mask work of all rows on threads and returns at once
     masks     waits for that work and returns one packed table for the batch
     apply_    sets the logits of disallowed tokens to a finite fill, in place
+    refused   in place of masks, for loops that commit a few cells a step: which of them cannot take their token
     commit    decides this step's tokens together, so that the canvas stays completable
     finalize  fills what is still open with the most probable valid text that fits
     is_complete, is_dead
