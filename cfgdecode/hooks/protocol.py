@@ -37,7 +37,7 @@ from torch import Tensor
 
 from cfgdecode.canvas import Verdict
 from cfgdecode.errors import CanvasError, CfgDecodeError, DeadCanvasError, LimitExceeded, VocabularyError
-from cfgdecode.hooks.row import Policy, Proposal, Row
+from cfgdecode.hooks.row import Policy, Proposal, Row, with_bit
 from cfgdecode.hooks.stats import Stats
 from cfgdecode.hooks.tensors import apply_bitmask_
 
@@ -374,11 +374,7 @@ class ConstraintBatch:
         witness, packed = row.canvas.witness(), packed.copy()
         for cell, u in zip(table.positions, table.row_of, strict=True):
             if empty[u]:
-                if witness is None:
-                    packed[u] = -1
-                else:
-                    token = int(witness[int(cell)])
-                    packed[u, token >> 5] |= np.array([1 << (token & 31)], dtype=np.uint32).view(np.int32)[0]
+                packed[u] = -1 if witness is None else with_bit(packed[u], int(witness[int(cell)]))
         return packed
 
     def _proposals(

@@ -151,7 +151,7 @@ class Row:
             witness = self._witness()
             if witness is None:
                 return
-            bits = _with_bit(bits, int(witness[cell]))
+            bits = with_bit(bits, int(witness[cell]))
         self._bounds[cell] = Bound(bits, bool(allowed.is_exact), {token} | (bound.refused if bound else set()))
 
     def _is_dead_with(self, cell: int, token: int) -> bool:
@@ -205,7 +205,6 @@ class Row:
     def draft(self, proposals: Sequence[Proposal], best: Best, policy: Policy) -> RowCommit:
         """What `commit` would do, on a copy of the canvas."""
         self.settle()
-        self._drafted = None
         kept = self.canvas, self.ids, self.open, self._has_table, self._proved, self._bounds
         self.canvas, self.ids, self.open = self.canvas.fork(), self.ids.copy(), self.open.copy()
         try:
@@ -300,7 +299,7 @@ class Row:
         return self._proved
 
 
-def _with_bit(packed: np.ndarray, token: int) -> np.ndarray:
+def with_bit(packed: np.ndarray, token: int) -> np.ndarray:
     """A copy of a packed row with one more token."""
     packed = packed.copy()
     packed[token >> 5] |= np.array([1 << (token & 31)], dtype=np.uint32).view(np.int32)[0]
