@@ -12,7 +12,7 @@
 
 use super::context::Context;
 use super::session::{Answer, Session, only};
-use super::sketch::{Detail, gap_of};
+use super::sketch::{DETAILS, Detail, gap_of};
 use super::slots::Slot;
 use super::view::{Choice, View};
 use crate::grammar::Bits;
@@ -24,18 +24,77 @@ use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Gaps on either side that a pass opens beside the cell's own, and from which tokens.
-pub(super) const PASSES: [(usize, Detail); 5] = [(0, Detail::Coarse), (2, Detail::Coarse), (0, Detail::Edges), (1, Detail::Edges), (0, Detail::Fine)];
+/// What is opened around a cell: its own gap and some on either side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    n_gaps: usize,
+    detail: Detail,
+    /// What is open beside the cell counts as gaps of their own, as if the cell were decided: shorter ones, which a sketch has more
+    /// tokens for.
+    splits: bool,
+}
+
+const fn around(n_gaps: usize, detail: Detail) -> Opening {
+    Opening { n_gaps, detail, splits: false }
+}
+
+const fn beside(n_gaps: usize, detail: Detail) -> Opening {
+    Opening { n_gaps, detail, splits: true }
+}
+
+/// Where a pass looks.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    /// Near the cell; what is further away is as in the witness.
+    Near(Opening),
+    /// A sketch of the whole canvas; with `splits` as above.
+    Whole { sketch: usize, splits: bool },
+    /// The exact view, if that does not take too much.
+    Exact,
+}
+
+/// The passes for one cell, the cheaper ones first.
+const LOOKS: [Look; 15] = [
+    Look::Near(around(0, Detail::Coarse)),
+    Look::Near(around(2, Detail::Coarse)),
+    Look::Near(around(0, Detail::Edges)),
+    Look::Near(beside(0, Detail::Edges)),
+    Look::Near(around(1, Detail::Edges)),
+    Look::Near(around(4, Detail::Coarse)),
+    Look::Whole { sketch: 0, splits: false },
+    Look::Near(beside(1, Detail::Fine)),
+    Look::Near(around(8, Detail::Coarse)),
+    Look::Whole { sketch: 1, splits: false },
+    Look::Near(around(16, Detail::Coarse)),
+    Look::Whole { sketch: 2, splits: false },
+    Look::Whole { sketch: 3, splits: false },
+    Look::Whole { sketch: 3, splits: true },
+    Look::Exact,
+];
 /// The same for the cells deep inside a gap.
-const INSIDE_PASSES: [usize; 3] = [0, 2, 6];
-/// The sketch of the whole canvas that comes after them.
-const WHOLE: usize = 1;
+const INSIDE: [Opening; 5] =
+    [around(0, Detail::Coarse), around(2, Detail::Coarse), around(6, Detail::Coarse), beside(0, Detail::Edges), beside(2, Detail::Edges)];
+/// What is opened where the cell counts as open; once it is decided, other ways to a verdict have the rest.
+pub(super) fn near_open() -> impl Iterator<Item = Opening> {
+    let near = LOOKS.into_iter().filter_map(|look| if let Look::Near(opening) = look { Some(opening) } else { None });
+    near.chain(INSIDE).filter(|opening| !opening.splits)
+}
+
+/// The same for sketches of the whole canvas.
+pub(super) fn whole_open() -> impl Iterator<Item = usize> {
+    LOOKS.into_iter().filter_map(|look| if let Look::Whole { sketch, splits: false } = look { Some(sketch) } else { None })
+}
+
+/// Items and states that a sketch of the whole canvas may take for one cell, by sketch.
+pub(super) const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 60_000, 60_000];
+/// The same for the exact view.
+const EXACT_ITEMS: usize = 200_000;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
 /// Cells at either end of a gap whose sets are worked out one by one; those between mostly have the same set. Tried in turn.
-const MARGINS: [usize; 2] = [4, 8];
+const MARGINS: [usize; 3] = [4, 8, 16];
 
 /// The allowed tokens of a cell, and whether they are surely all.
 pub type Allowed = (Arc<Bits>, bool);
@@ -132,7 +191,7 @@ impl Session {
             let is_exact = sorted.undecided.is_empty();
             let has_more = MARGINS.get(rank + 1).is_some_and(|&m| gap.len() >= 2 * m + 2);
             let lacks_witness = || cells.clone().any(|j| self.witness_token(j).is_some_and(|t| !sorted.allowed.has(t)));
-            if !is_exact && !has_more && (self.has_small_vocabulary() || lacks_witness()) {
+            if !is_exact && !has_more && (rank + 1 < MARGINS.len() || self.has_small_vocabulary() || lacks_witness()) {
                 return Ok(()); // one by one they come out better
             }
             if is_exact || !has_more {
@@ -147,13 +206,13 @@ impl Session {
     fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Sorted {
         let i = cells.start;
         let mut sorted = self.all_undecided(true);
-        for (rank, n_gaps) in INSIDE_PASSES.into_iter().enumerate() {
-            self.open_around(i, n_gaps, Detail::Coarse);
+        for (rank, opening) in INSIDE.into_iter().enumerate() {
+            self.open_around(cells.clone(), opening);
             let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
             steady(self, true);
             self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), &mut sorted);
             steady(self, false);
-            self.close_again(i, n_gaps);
+            self.close_again(i, opening);
             if self.is_sorted(ctx, i, rank, &mut sorted) {
                 break;
             }
@@ -182,17 +241,52 @@ impl Session {
             sorted.allowed.insert(token);
             sorted.undecided.remove(token);
         }
-        for (rank, (n_gaps, detail)) in PASSES.into_iter().enumerate() {
-            self.open_around(i, n_gaps, detail);
-            self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
-            self.close_again(i, n_gaps);
+        for (rank, look) in LOOKS.into_iter().enumerate() {
+            match look {
+                Look::Near(opening) => {
+                    self.open_around(i..i + 1, opening);
+                    self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
+                    self.close_again(i, opening);
+                }
+                Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
+                Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, &mut sorted),
+                Look::Exact if self.too_dear <= DETAILS.len() => {}
+                Look::Exact => self.pass_exact(ctx, i, &mut sorted),
+                Look::Whole { sketch, splits: true } => self.beside(i, sketch, |session| session.pass_whole(ctx, sketch, i, &mut sorted)),
+            }
             if self.is_sorted(ctx, i, rank, &mut sorted) {
-                return sorted;
+                break;
             }
         }
-        // What is left may need gaps further away to change.
-        ctx.with_few(|ctx| self.pass(ctx, &mut |session| &mut session.sketches[WHOLE], i..i + 1, &mut sorted));
         sorted
+    }
+
+    fn pass_whole(&mut self, ctx: &mut Context<'_>, sketch: usize, i: usize, sorted: &mut Sorted) {
+        let pass = |ctx: &mut Context<'_>| self.pass(ctx, &mut |session| &mut session.sketches[sketch], i..i + 1, sorted);
+        if ctx.with_few(|ctx| ctx.within(WHOLE_ITEMS[sketch], pass)).is_none() {
+            self.sketches[sketch].forget();
+            self.too_dear = sketch;
+        }
+    }
+
+    /// Decides what is left, or stops trying.
+    fn pass_exact(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let pass = |ctx: &mut Context<'_>| self.pass(ctx, &mut |session| &mut session.exact, i..i + 1, sorted);
+        if ctx.within(EXACT_ITEMS, pass).is_none() {
+            self.exact.forget();
+            self.too_dear = DETAILS.len();
+        } else if !ctx.stop() {
+            sorted.undecided = self.no_tokens();
+        }
+    }
+
+    /// Runs `f` while what is open beside cell i counts as gaps of their own in a sketch.
+    fn beside(&mut self, i: usize, sketch: usize, f: impl FnOnce(&mut Session)) {
+        let gap = gap_of(self.slots(), i);
+        let choices = self.sketched_beside(gap.clone(), DETAILS[sketch], &(i..i + 1));
+        let before = self.sketches[sketch].set_choices(gap.start, choices);
+        f(self);
+        self.sketches[sketch].set_choices(gap.start, before);
     }
 
     /// Whether nothing is left to do after a pass; the first one is followed by a look at what cannot be at all.
@@ -240,10 +334,10 @@ impl Session {
         }
     }
 
-    /// Opens the cell's gap, and `n_gaps` more on either side, in the concrete view.
-    fn open_around(&mut self, i: usize, n_gaps: usize, detail: Detail) {
-        let (a, b) = self.reach(i, n_gaps);
-        let choices = self.sketched(a..b, detail);
+    /// Opens what is around these cells of a gap in the concrete view.
+    pub(super) fn open_around(&mut self, cells: Range<usize>, opening: Opening) {
+        let (a, b) = self.reach(cells.start, opening);
+        let choices = self.sketched_beside(a..b, opening.detail, if opening.splits { &cells } else { &(0..0) });
         let open: Vec<bool> = (a..b).map(|j| self.slots()[j] == Slot::Open).collect();
         let ends = self.exact.ends().to_vec();
         let Some(view) = self.concrete_mut() else { return };
@@ -253,8 +347,8 @@ impl Session {
         view.set_ends(ends);
     }
 
-    fn close_again(&mut self, i: usize, n_gaps: usize) {
-        let (a, b) = self.reach(i, n_gaps);
+    pub(super) fn close_again(&mut self, i: usize, opening: Opening) {
+        let (a, b) = self.reach(i, opening);
         let tokens: Vec<(usize, TokenId)> =
             (a..b).filter(|&j| self.slots()[j] == Slot::Open).filter_map(|j| Some((j, self.concrete_token(j)?))).collect();
         let ends = only(self.concrete_end(), self.slots().len());
@@ -265,9 +359,9 @@ impl Session {
         view.set_ends(ends);
     }
 
-    fn reach(&self, i: usize, n_gaps: usize) -> (usize, usize) {
+    fn reach(&self, i: usize, opening: Opening) -> (usize, usize) {
         let gap = gap_of(self.slots(), i);
-        self.window(gap.start, gap.end, n_gaps, self.slots().len())
+        self.window(gap.start, gap.end, opening.n_gaps, self.slots().len())
     }
 }
 

@@ -49,10 +49,32 @@ impl Charts {
     fn new(constraint: &Constraint, origins: Origins) -> Charts {
         let chart = |side| Chart::new(&constraint.cfg, side, origins);
         let mut charts = Charts { left: chart(Side::Left), right: chart(Side::Right), meeting: Meeting::default() };
-        charts.left.max_items = constraint.limits.items;
-        charts.right.max_items = constraint.limits.items;
-        charts.meeting.max_states = constraint.limits.states;
+        charts.set_limits((constraint.limits.items, constraint.limits.states));
         charts
+    }
+
+    /// Items of either chart, and states, after which sets come out empty and `overflowed` says so.
+    pub(super) fn limits(&self) -> (usize, usize) {
+        (self.left.max_items, self.meeting.max_states)
+    }
+
+    pub(super) fn set_limits(&mut self, (items, states): (usize, usize)) {
+        (self.left.max_items, self.right.max_items, self.meeting.max_states) = (items, items, states);
+    }
+
+    pub(super) fn overflowed(&self) -> Option<&'static str> {
+        match () {
+            () if self.left.overflowed || self.right.overflowed => Some("items"),
+            () if self.meeting.overflowed => Some("states"),
+            () => None,
+        }
+    }
+
+    /// Whether something overflowed; forgets it.
+    pub(super) fn take_overflow(&mut self) -> bool {
+        let did = self.overflowed().is_some();
+        (self.left.overflowed, self.right.overflowed, self.meeting.overflowed) = (false, false, false);
+        did
     }
 
     pub fn n_items(&self) -> usize {

@@ -73,6 +73,19 @@ impl Context<'_> {
         answer
     }
 
+    /// Asks `f` for no more than so many new items and states. None if that is not enough; rows that `f` filled are void then.
+    pub(super) fn within<T>(&mut self, most: usize, f: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let limits = self.charts.limits();
+        self.charts.set_limits((limits.0.min(self.charts.n_items() + most), limits.1.min(self.charts.meeting.n_states + most)));
+        let answer = f(self);
+        self.charts.set_limits(limits);
+        if !self.charts.take_overflow() {
+            return Some(answer);
+        }
+        self.stopped.take_if(|limit| matches!(*limit, "items" | "states"));
+        None
+    }
+
     /// Asks `f` with gaps of any length in any context: what it does not find cannot be. None if that cannot be asked, or a
     /// limit was reached.
     pub(super) fn with_loose<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> Option<T> {
@@ -89,10 +102,8 @@ impl Context<'_> {
     pub fn stop(&mut self) -> bool {
         if self.stopped.is_none() {
             let all = [&*self.charts, &*self.few, &*self.wide];
-            self.stopped = if all.iter().any(|c| c.left.overflowed || c.right.overflowed) {
-                Some("items")
-            } else if all.iter().any(|c| c.meeting.overflowed) {
-                Some("states")
+            self.stopped = if let Some(limit) = all.iter().find_map(|c| c.overflowed()) {
+                Some(limit)
             } else if self.deadline.is_some_and(|d| Instant::now() > d) {
                 Some("time_us")
             } else {
@@ -302,7 +313,15 @@ impl Context<'_> {
         found
     }
 
-    fn right_arc(&mut self, terminal: u32, right: SetId) -> SetId {
+    /// The left set behind a set, or behind this terminal read from it.
+    pub(super) fn left_behind(&mut self, terminal: Option<u32>, left: SetId) -> SetId {
+        let Some(terminal) = terminal else { return left };
+        let mut sources = Sources::default();
+        sources.arcs.push((terminal, left));
+        self.charts.left.build(&self.constraint.cfg, &mut sources)
+    }
+
+    pub(super) fn right_arc(&mut self, terminal: u32, right: SetId) -> SetId {
         let mut sources = Sources::default();
         sources.arcs.push((terminal, right));
         self.charts.right.build(&self.constraint.cfg, &mut sources)

@@ -7,10 +7,10 @@
 //! Invariant: a repair that fails leaves the latest witness as it was, so that a change that is taken back costs nothing.
 //! Cost: a window costs its rows; see `sketch.rs` for what the levels of detail cost.
 
-use super::allowed::PASSES;
+use super::allowed::{self, WHOLE_ITEMS};
 use super::context::{Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
-use super::sketch::{self, Detail, gap_of};
+use super::sketch::{self, DETAILS, Detail, gap_of};
 use super::slots::Slot;
 use super::view::{Choice, View};
 use crate::lexer::ConfigId;
@@ -97,28 +97,42 @@ impl Session {
     /// Looks for a witness the way allowed sets are worked out: around the changed cell as if it were still open. What such
     /// a set allows is found to be completable at the latest here.
     fn decide_as_allowed(&mut self, ctx: &mut Context<'_>) -> bool {
-        let Some(mut concrete) = self.concrete.take() else { return false };
-        let mut found = None;
-        if let [i] = concrete.changed[..] {
-            let slot = std::mem::replace(&mut self.slots[i], Slot::Open);
-            for (n_gaps, detail) in PASSES {
-                let gap = gap_of(&self.slots, i);
-                let (a, b) = self.window(gap.start, gap.end, n_gaps, self.slots.len());
-                let open: Vec<usize> = (a..b).filter(|&j| j != i && self.slots[j] == Slot::Open).collect();
-                let choices = self.sketched(a..b, detail);
-                open.iter().for_each(|&j| concrete.view.set_choice(j, choices[j - a].clone()));
-                concrete.view.set_ends(self.exact.ends().to_vec());
-                found = find_witness(ctx, &mut concrete.view);
-                open.iter().for_each(|&j| concrete.view.set_choice(j, Choice::One(concrete.tokens[j])));
-                if found.is_some() || ctx.stop() {
-                    break;
-                }
-            }
-            self.slots[i] = slot;
-        }
-        self.concrete = Some(concrete);
+        let Some([i]) = self.concrete.as_ref().map(|c| &c.changed[..]) else { return false };
+        let i = *i;
+        let Slot::Token(token) = self.slots[i] else { return false };
+        self.slots[i] = Slot::Open;
+        let found = self.find_around(ctx, i, token);
+        self.slots[i] = Slot::Token(token);
         let witness = found.and_then(|(end, witness)| self.with_tail(end, witness).map(|w| (end, w)));
         witness.map(|(end, witness)| self.keep(end, witness)).is_some()
+    }
+
+    /// A witness with this token in open cell i.
+    fn find_around(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId) -> Option<(usize, Witness)> {
+        for opening in allowed::near_open() {
+            self.open_around(i..i + 1, opening);
+            let view = self.concrete_mut()?;
+            view.set_choice(i, Choice::One(token));
+            let found = find_witness(ctx, view);
+            self.close_again(i, opening);
+            if found.is_some() || ctx.stop() {
+                return found;
+            }
+        }
+        let gap = gap_of(&self.slots, i);
+        for sketch in allowed::whole_open() {
+            let mut choices = self.sketched(gap.clone(), DETAILS[sketch]);
+            choices[i - gap.start] = Choice::One(token);
+            let view = &mut self.sketches[sketch];
+            let before = view.set_choices(gap.start, choices);
+            let found = ctx.with_few(|ctx| ctx.within(WHOLE_ITEMS[sketch], |ctx| find_witness(ctx, view))).flatten();
+            view.set_choices(gap.start, before);
+            view.forget();
+            if found.is_some() || ctx.stop() {
+                return found;
+            }
+        }
+        None
     }
 
     /// What is near the latest change fits no text, whatever stands further away.

@@ -16,7 +16,6 @@ use crate::intersect::{Chart, Entered, Entry, Family, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A pool gap seen from its left end.
@@ -54,7 +53,8 @@ impl GapLeft {
             let loop_token = ctx.loop_token(config);
             let is_elastic = ctx.pool.has_filler() || loop_token.is_some();
             for c in completions.iter() {
-                entries.push((entry(c.terminal, set), c.cost(), is_elastic));
+                let from = ctx.left_behind(c.before, set);
+                entries.push((entry(c.terminal, from), c.cost(), is_elastic));
             }
             pending.push(Pending { config, set, loop_token, completions });
         }
@@ -80,9 +80,9 @@ impl GapLeft {
             if loops {
                 ends.push((p.config, p.set));
             }
-            for way in p.completions.iter().flat_map(|c| &c.inside) {
+            for (ended, way) in p.completions.iter().flat_map(Completion::ways) {
                 if way.cost() == m && !steady || loops && way.cost() <= m {
-                    ends.push((way.last(p.config), p.set));
+                    ends.push((way.last(p.config), ctx.left_behind(ended, p.set)));
                 }
             }
         }
@@ -117,7 +117,7 @@ impl GapLeft {
                 tokens.extend(p.loop_token.into_iter().cycle().take(m as usize));
                 return Some(Arrived::Front(Step { config, right, token: None }));
             }
-            for way in p.completions.iter().flat_map(|c| &c.inside) {
+            for (_, way) in p.completions.iter().flat_map(Completion::ways) {
                 if way.last(p.config) != config {
                     continue;
                 }
@@ -263,7 +263,7 @@ impl Context<'_> {
             if self.loop_token(c).is_some() {
                 out.push(c);
             }
-            out.extend(self.completions(c).iter().flat_map(|completion| &completion.inside).map(|way| way.last(c)));
+            out.extend(self.completions(c).iter().flat_map(Completion::ways).map(|(_, way)| way.last(c)));
         }
     }
 }
@@ -316,29 +316,32 @@ impl View {
     pub(super) fn gap_sources(&mut self, ctx: &mut Context<'_>, b: usize, r: u32, c: ConfigId, hub: Family, sources: &mut Sources) {
         let loops = ctx.loop_token(c).is_some();
         let steady = self.steady;
-        let mut exits: SmallVec<[ConfigId; 4]> = SmallVec::new();
-        if loops {
-            exits.push(c);
+        if loops && let Some(more) = self.right_sources(b, c) {
+            sources.add(more);
         }
         for completion in ctx.completions(c).iter() {
             if let Some(left) = r.checked_sub(completion.cost()) {
                 let behind = if steady { hub.steady_member(left) } else { hub.member(left) };
-                match entry(completion.terminal, behind) {
-                    Entry::Set(s) => sources.eps.push(s),
-                    Entry::Arc(t, s) => sources.arcs.push((t, s)),
+                match (completion.before, completion.terminal) {
+                    (None, None) => sources.eps.push(behind),
+                    (Some(t), None) | (None, Some(t)) => sources.arcs.push((t, behind)),
+                    (Some(before), Some(t)) => sources.arcs.push((before, ctx.right_arc(t, behind))),
                 }
             }
-            if self.ends_at(b - 1) {
-                for way in completion.inside.iter().filter(|way| way.cost() < r) {
-                    ctx.end_sources(way.last(c), sources);
+            for (ended, way) in completion.ways() {
+                let mut behind = Sources::default();
+                if way.cost() < r && self.ends_at(b - 1) {
+                    ctx.end_sources(way.last(c), &mut behind);
                 }
-            }
-            exits.extend(completion.inside.iter().filter(|way| way.cost() == r && !steady || loops && way.cost() <= r).map(|way| way.last(c)));
-        }
-        for exit in exits {
-            if let Some(more) = self.right_sources(b, exit) {
-                sources.eps.extend_from_slice(&more.eps);
-                sources.arcs.extend_from_slice(&more.arcs);
+                if (way.cost() == r && !steady || loops && way.cost() <= r)
+                    && let Some(more) = self.right_sources(b, way.last(c))
+                {
+                    behind.add(more);
+                }
+                match ended {
+                    None => sources.add(&behind),
+                    Some(t) => sources.arcs.push((t, ctx.charts.right.build(&ctx.constraint.cfg, &mut behind))),
+                }
             }
         }
     }

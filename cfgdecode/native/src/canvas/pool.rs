@@ -33,6 +33,10 @@ const MAX_TOKENS: usize = 64;
 const MAX_PARTS: usize = 2_000;
 /// Configurations inside characters that the pool keeps.
 const MAX_BROKEN: usize = 400;
+/// Lexemes that may end one that may not end in front of just any.
+const MAX_IN_TWO: usize = 32;
+/// Tokens from which on a lexeme is spelled in another way if that takes fewer.
+const MANY_TOKENS: u32 = 3;
 /// Cost of what cannot be had.
 pub(super) const NEVER: u32 = u32::MAX;
 
@@ -54,13 +58,18 @@ impl Spelling {
     }
 }
 
-/// How a lexeme ends: as `terminal` (none: it is ignored) behind the spelling.
-#[derive(Clone, Debug)]
+/// How a lexeme ends: as `terminal` (none: it is ignored) behind the spelling. Where it may not end in front of just any lexeme of
+/// the pool, the spelling has one more lexeme, and that is `terminal`.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Completion {
+    /// What the pending lexeme ends as, if there is one more.
+    pub(super) before: Option<TerminalId>,
     pub(super) terminal: Option<TerminalId>,
     pub(super) spelling: Spelling,
     /// Ways to the configurations inside the lexeme, the last one included if the lexeme may end there.
     pub(super) inside: Vec<Spelling>,
+    /// The way to the last lexeme's end behind `before`, if it may go on there.
+    beyond: Option<Spelling>,
     /// How a lexeme of the pool takes more tokens, if it can.
     pub(super) stretch: Option<Stretch>,
 }
@@ -82,6 +91,11 @@ impl Stretch {
 impl Completion {
     pub(super) fn cost(&self) -> u32 {
         self.spelling.cost()
+    }
+
+    /// Ways to configurations inside a lexeme, with what ends on the way.
+    pub(super) fn ways(&self) -> impl Iterator<Item = (Option<TerminalId>, &Spelling)> {
+        self.inside.iter().map(|way| (None, way)).chain(self.beyond.iter().map(|way| (self.before, way)))
     }
 }
 
@@ -169,7 +183,7 @@ impl Pool {
         terminals.sort_unstable();
         let free = |config: ConfigId| Arc::new(Spelling { tokens: Vec::new(), configs: vec![config] });
         let mut pool = Pool::none(constraint);
-        let free_lexeme = |&t: &TerminalId| Completion { terminal: Some(t), spelling: Spelling::default(), inside: Vec::new(), stretch: None };
+        let free_lexeme = |&t: &TerminalId| Completion { terminal: Some(t), ..Completion::default() };
         pool.lexemes = terminals.iter().map(free_lexeme).collect();
         pool.parts = all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect();
         pool.is_loose = true;
@@ -194,8 +208,7 @@ impl Pool {
         }
         let mut terminals: Vec<Option<TerminalId>> = terminals.into_iter().collect();
         terminals.sort_unstable();
-        let mut found: Vec<Completion> =
-            terminals.into_iter().map(|terminal| Completion { terminal, spelling: Spelling::default(), inside: Vec::new(), stretch: None }).collect();
+        let mut found: Vec<Completion> = terminals.into_iter().map(|terminal| Completion { terminal, ..Completion::default() }).collect();
         if let Some(first) = found.first_mut() {
             first.inside = all.into_iter().skip(1).map(|c| Spelling { tokens: Vec::new(), configs: vec![c] }).collect();
         }
@@ -216,7 +229,7 @@ impl Pool {
         let may_end = !effects.lexer.cuts(c).is_empty();
         let limit = if may_end { MAX_COMPLETION / 64 } else { MAX_COMPLETION };
         if effects.lexer.is_fresh(c) || self.is_space(effects, c) {
-            found.push(Completion { terminal: None, spelling: Spelling::default(), inside: Vec::new(), stretch: None });
+            found.push(Completion::default());
         } else {
             let mut has_ignored = false;
             for (terminal, text) in endings(self, effects, c, limit, usize::MAX).found {
@@ -228,10 +241,34 @@ impl Pool {
                     found.push(completion);
                 }
             }
+            if found.is_empty() {
+                found = self.in_two(vocabulary, effects, c);
+            }
         }
         found.sort_by_key(Completion::cost);
         let found: Arc<[Completion]> = found.into();
         self.completions.insert(c, found.clone());
+        found
+    }
+
+    /// For a lexeme that may end, but not in front of just any lexeme of the pool: its end and one of those behind it.
+    fn in_two(&self, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId) -> Vec<Completion> {
+        let mut found: Vec<Completion> = Vec::new();
+        let mut has: FxHashSet<TerminalId> = FxHashSet::default();
+        let agenda = reachable(effects, c, MAX_COMPLETION, |_, _, _| false);
+        for at in 0..agenda.len() {
+            for (before, _) in effects.lexer.cuts(agenda[at].0).to_vec() {
+                if !has.insert(before) {
+                    continue;
+                }
+                let before = (!effects.is_ignored(before)).then_some(before);
+                let Some(head) = vocabulary.spell(&text_to(&agenda, at), MAX_TOKENS) else { continue };
+                for lexeme in self.lexemes.iter().take(MAX_IN_TWO) {
+                    let tokens = [&head[..], &lexeme.spelling.tokens[..]].concat();
+                    found.extend(complete_with(self, vocabulary, effects, c, tokens, before, lexeme.terminal));
+                }
+            }
+        }
         found
     }
 
@@ -306,6 +343,9 @@ impl Pool {
                     self.tokens.extend(vocabulary.spell(&text[n..], MAX_TOKENS).into_iter().flatten());
                 }
                 if let Some(mut lexeme) = spell_on(self, vocabulary, effects, self.begin, &text, Some(terminal)) {
+                    if lexeme.cost() >= MANY_TOKENS {
+                        shorten(self, vocabulary, effects, &mut lexeme);
+                    }
                     if self.filler.is_none() {
                         lexeme.stretch = stretch(self, vocabulary, effects, &text, terminal);
                     }
@@ -435,29 +475,29 @@ fn stretch(pool: &mut Pool, vocabulary: &Vocabulary, effects: &mut Effects, text
 fn find_filler(vocabulary: &Vocabulary, effects: &mut Effects, start: ConfigId) -> Option<(TokenId, ConfigId)> {
     [b' ', b'\n', b'\t', b','].into_iter().find_map(|byte| {
         let token = vocabulary.byte_tokens[byte as usize]?;
-        let ends = ends_of(effects, vocabulary, start, token, None);
+        let ends = ends_of(effects, vocabulary, start, token, &[]);
         let behind = ends.iter().map(|end| end.0).find(|&c| may_end_as(effects, c, None))?;
-        let again = ends_of(effects, vocabulary, behind, token, None);
-        again.contains(&(behind, false)).then_some((token, behind))
+        let again = ends_of(effects, vocabulary, behind, token, &[]);
+        again.contains(&(behind, 0)).then_some((token, behind))
     })
 }
 
-/// Where a token may end if it finishes no terminal but ignored ones, and at most once `terminal`; with whether it did.
+/// Where a token may end if it finishes some of these terminals, in order, and none else but ignored ones; with how many it did.
 fn ends_of(
     effects: &mut Effects,
     vocabulary: &Vocabulary,
     c: ConfigId,
     token: TokenId,
-    terminal: Option<TerminalId>,
-) -> SmallVec<[(ConfigId, bool); 2]> {
+    terminals: &[TerminalId],
+) -> SmallVec<[(ConfigId, usize); 2]> {
     let mut ends = SmallVec::new();
-    let mut stack: SmallVec<[(EffectId, bool); 4]> = SmallVec::from_slice(&[(effects.of_token(vocabulary, c, token), false)]);
+    let mut stack: SmallVec<[(EffectId, usize); 4]> = SmallVec::from_slice(&[(effects.of_token(vocabulary, c, token), 0)]);
     while let Some((effect, done)) = stack.pop() {
         for &branch in effects.branches(effect) {
             match branch {
                 Branch::End(d) => ends.push((d, done)),
                 Branch::Skip(rest) => stack.push((rest, done)),
-                Branch::Emit(t, rest) if !done && terminal == Some(t) => stack.push((rest, true)),
+                Branch::Emit(t, rest) if terminals.get(done) == Some(&t) => stack.push((rest, done + 1)),
                 Branch::Emit(..) => {}
             }
         }
@@ -466,19 +506,33 @@ fn ends_of(
     ends
 }
 
-/// A shortest text for each terminal that the lexeme of `c` may end as (or, if `c` is fresh, for each terminal): by
-/// breadth-first search over bytes, until `enough` terminals are found. Where filler cannot end the lexeme, another byte of
-/// ignorable text is part of the text.
+/// The configurations behind each of these tokens on a way that finishes some of these terminals, in order, and whose last
+/// configuration is right (`fits`, asked with the terminals that are left).
+fn thread(
+    vocabulary: &Vocabulary,
+    effects: &mut Effects,
+    c: ConfigId,
+    tokens: &[TokenId],
+    terminals: &[TerminalId],
+    fits: &dyn Fn(&mut Effects, ConfigId, &[TerminalId]) -> bool,
+) -> Option<Vec<ConfigId>> {
+    let Some((&token, rest)) = tokens.split_first() else { return fits(effects, c, terminals).then(Vec::new) };
+    for (end, done) in ends_of(effects, vocabulary, c, token, terminals) {
+        if let Some(mut configs) = thread(vocabulary, effects, end, rest, &terminals[done..], fits) {
+            configs.insert(0, end);
+            return Some(configs);
+        }
+    }
+    None
+}
+
+/// A shortest text for each terminal that the lexeme of `c` may end as (or, if `c` is fresh, for each terminal), until `enough`
+/// terminals are found. Where filler cannot end the lexeme, another byte of ignorable text is part of the text.
 fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough: usize) -> Endings {
-    let bytes = byte_choices(effects);
-    let mut agenda: Vec<(ConfigId, usize, u8)> = vec![(c, usize::MAX, 0)];
-    let mut seen: FxHashSet<ConfigId> = std::iter::once(c).collect();
     let mut found: Vec<(TerminalId, Vec<u8>)> = Vec::new();
     let mut has: FxHashSet<TerminalId> = FxHashSet::default();
-    let mut at = 0;
-    while at < agenda.len() && agenda.len() < limit && found.len() < enough {
-        let here = agenda[at].0;
-        let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(here));
+    let agenda = reachable(effects, c, limit, |effects, agenda, at| {
+        let cuts: SmallVec<[(TerminalId, ConfigId); 4]> = SmallVec::from_slice(effects.lexer.cuts(agenda[at].0));
         for (t, fresh) in cuts {
             if has.contains(&t) {
                 continue;
@@ -492,9 +546,30 @@ fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough
             };
             if let Some(more) = more {
                 has.insert(t);
-                found.push((t, [&text_to(&agenda, at)[..], more].concat()));
+                found.push((t, [&text_to(agenda, at)[..], more].concat()));
             }
         }
+        found.len() >= enough
+    });
+    Endings { found, agenda }
+}
+
+struct Endings {
+    found: Vec<(TerminalId, Vec<u8>)>,
+    agenda: Agenda,
+}
+
+/// Configurations in the order in which they were found: each with where it was found from, by which byte.
+type Agenda = Vec<(ConfigId, usize, u8)>;
+
+/// What bytes lead to from `c`, breadth first, no more than about `limit`; `visit` sees each entry and may end the search.
+fn reachable(effects: &mut Effects, c: ConfigId, limit: usize, mut visit: impl FnMut(&mut Effects, &Agenda, usize) -> bool) -> Agenda {
+    let bytes = byte_choices(effects);
+    let mut agenda: Agenda = vec![(c, usize::MAX, 0)];
+    let mut seen: FxHashSet<ConfigId> = std::iter::once(c).collect();
+    let mut at = 0;
+    while at < agenda.len() && agenda.len() < limit && !visit(effects, &agenda, at) {
+        let here = agenda[at].0;
         for &byte in &bytes {
             let next = effects.lexer.step(here, byte);
             if next != DEAD && seen.insert(next) {
@@ -503,13 +578,7 @@ fn endings(pool: &Pool, effects: &mut Effects, c: ConfigId, limit: usize, enough
         }
         at += 1;
     }
-    Endings { found, agenda }
-}
-
-struct Endings {
-    found: Vec<(TerminalId, Vec<u8>)>,
-    /// Configurations in the order in which they were found: each with where it was found from, by which byte.
-    agenda: Vec<(ConfigId, usize, u8)>,
+    agenda
 }
 
 /// The bytes that lead to an entry of the agenda.
@@ -531,8 +600,7 @@ fn byte_choices(effects: &Effects) -> Vec<u8> {
     order.filter(|&b| !std::mem::replace(&mut seen[classes[b as usize] as usize], true)).collect()
 }
 
-/// Spells `text` in the fewest tokens and follows the lexer from `c`, through a lexeme of `terminal` (none: ignored) that
-/// may end behind the last token, or has ended before ignorable text at the end of the last token.
+/// Spells `text` in the fewest tokens, as a lexeme of `terminal` from `c` on, and the ways into it.
 fn spell_on(
     pool: &Pool,
     vocabulary: &Vocabulary,
@@ -542,32 +610,67 @@ fn spell_on(
     terminal: Option<TerminalId>,
 ) -> Option<Completion> {
     let tokens = vocabulary.spell(text, MAX_TOKENS)?;
-    let Some((last, inner)) = tokens.split_last() else {
-        return pool.may_close(effects, c, terminal).then(|| Completion {
-            terminal,
-            spelling: Spelling::default(),
-            inside: Vec::new(),
-            stretch: None,
-        });
-    };
-    let (here, mut configs) = follow(vocabulary, effects, c, inner)?;
-    let ends = ends_of(effects, vocabulary, here, *last, terminal);
-    let fits = |effects: &mut Effects, &(end, done): &(ConfigId, bool)| if done { end == pool.begin } else { pool.may_close(effects, end, terminal) };
-    let &(end, spaced) = ends.iter().find(|end| fits(effects, end))?;
-    configs.push(end);
-    let spelling = Spelling { tokens, configs };
-    let mut inside: Vec<Spelling> = Vec::new();
-    let n_inside = (text.len() - 1).min(MAX_TOKENS);
-    for n in 1..=n_inside {
+    let mut completion = complete_with(pool, vocabulary, effects, c, tokens, None, terminal)?;
+    for n in 1..=text.len().saturating_sub(1).min(MAX_TOKENS) {
         let Some(tokens) = vocabulary.spell(&text[..n], MAX_TOKENS) else { continue };
         if let Some((_, configs)) = follow(vocabulary, effects, c, &tokens) {
-            inside.push(Spelling { tokens, configs });
+            completion.inside.push(Spelling { tokens, configs });
         }
     }
-    if !spaced {
-        inside.push(spelling.clone());
+    Some(completion)
+}
+
+/// Follows the lexer from `c` through a lexeme of `terminal` (none: ignored), maybe behind another, that may end behind the last
+/// token, or has ended before ignorable text at the end of the last token.
+fn complete_with(
+    pool: &Pool,
+    vocabulary: &Vocabulary,
+    effects: &mut Effects,
+    c: ConfigId,
+    tokens: Vec<TokenId>,
+    before: Option<TerminalId>,
+    terminal: Option<TerminalId>,
+) -> Option<Completion> {
+    let terminals: SmallVec<[TerminalId; 2]> = before.into_iter().chain(terminal).collect();
+    let fits = |effects: &mut Effects, end: ConfigId, left: &[TerminalId]| match left {
+        [] if terminal.is_some() => end == pool.begin,
+        [] => pool.may_close(effects, end, None),
+        [last] if terminal.is_some() => pool.may_close(effects, end, Some(*last)),
+        _ => false,
+    };
+    let configs = thread(vocabulary, effects, c, &tokens, &terminals, &fits)?;
+    let spelling = Spelling { tokens, configs };
+    let mut inside: Vec<Spelling> = Vec::new();
+    let last = spelling.last(c);
+    if !spelling.tokens.is_empty()
+        && let Some(configs) = thread(vocabulary, effects, c, &spelling.tokens, &[], &|_, end, _| end == last)
+    {
+        inside.push(Spelling { configs, ..spelling.clone() });
     }
-    Some(Completion { terminal, spelling, inside, stretch: None })
+    let beyond = before.and_then(|before| {
+        let configs = thread(vocabulary, effects, c, &spelling.tokens, &[before], &|_, end, left| left.is_empty() && end == last)?;
+        Some(Spelling { configs, ..spelling.clone() })
+    });
+    Some(Completion { before, terminal, spelling, inside, beyond, stretch: None })
+}
+
+/// The same lexeme in fewer tokens, if from a configuration on its way one other token ends it.
+fn shorten(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, lexeme: &mut Completion) {
+    let mut ways = lexeme.inside.clone();
+    ways.sort_by_key(Spelling::cost);
+    for way in ways {
+        if way.cost() + 1 >= lexeme.cost() {
+            return;
+        }
+        for class in effects.classes(vocabulary, way.last(pool.begin)).iter() {
+            let tokens = [&way.tokens[..], &class.tokens.list[..1]].concat();
+            if let Some(shorter) = complete_with(pool, vocabulary, effects, pool.begin, tokens, None, lexeme.terminal) {
+                lexeme.spelling = shorter.spelling;
+                lexeme.inside.extend(shorter.inside);
+                return;
+            }
+        }
+    }
 }
 
 /// The configurations behind each of these tokens if no terminal ends in them, and the last one.
@@ -575,7 +678,7 @@ fn follow(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, tokens: &
     let mut here = c;
     let mut configs = Vec::with_capacity(tokens.len() + 1);
     for &token in tokens {
-        here = ends_of(effects, vocabulary, here, token, None).first()?.0;
+        here = ends_of(effects, vocabulary, here, token, &[]).first()?.0;
         configs.push(here);
     }
     Some((here, configs))

@@ -67,6 +67,8 @@ pub struct Session {
     witness: Option<Witness>,
     verdict: Option<Answer>,
     pub(super) allowed_known: FxHashMap<usize, Allowed>,
+    /// The first sketch (behind them: the exact view) that took too much for an allowed set of the canvas as it is.
+    pub(super) too_dear: usize,
     stats: Stats,
 }
 
@@ -107,6 +109,7 @@ impl Session {
             witness: None,
             verdict: None,
             allowed_known: FxHashMap::default(),
+            too_dear: usize::MAX,
             stats: Stats::default(),
         }
     }
@@ -128,6 +131,7 @@ impl Session {
             witness: self.witness.clone(),
             verdict: self.verdict,
             allowed_known: self.allowed_known.clone(),
+            too_dear: self.too_dear,
             stats: self.stats,
         }
     }
@@ -146,8 +150,13 @@ impl Session {
 
     /// What `slots` may hold in a sketch.
     pub(super) fn sketched(&self, range: Range<usize>, detail: Detail) -> Vec<Choice> {
+        self.sketched_beside(range, detail, &(0..0))
+    }
+
+    /// The same as if the slots of `decided` were.
+    pub(super) fn sketched_beside(&self, range: Range<usize>, detail: Detail, decided: &Range<usize>) -> Vec<Choice> {
         match &self.representatives {
-            Some(representatives) => sketch::choices(representatives, &self.slots, range, detail),
+            Some(representatives) => sketch::choices(representatives, &self.slots, range, detail, decided),
             None => self.slots[range].iter().map(general).collect(),
         }
     }
@@ -199,6 +208,7 @@ impl Session {
         let refined = self.slots[i] == Slot::Open && matches!(slot, Slot::Token(_));
         self.slots[i] = slot;
         self.allowed_known.clear();
+        self.too_dear = usize::MAX;
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
@@ -243,6 +253,7 @@ impl Session {
         self.concrete = None;
         self.last_changed = None;
         self.allowed_known.clear();
+        self.too_dear = usize::MAX;
         self.slots = slots;
         self.witness = None;
         self.verdict = None;

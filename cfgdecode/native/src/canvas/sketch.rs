@@ -35,17 +35,23 @@ pub(super) fn gap_of(slots: &[Slot], i: usize) -> Range<usize> {
     first..end
 }
 
-/// What slots `range` may hold; where it begins or ends inside a gap, what the whole gap's slots may hold.
-pub(super) fn choices(representatives: &Representatives, slots: &[Slot], range: Range<usize>, detail: Detail) -> Vec<Choice> {
+/// What slots `range` may hold; where it begins or ends inside a gap, what the whole gap's slots may hold. The slots of `decided`
+/// count as decided: what is open beside them is a gap of its own.
+pub(super) fn choices(representatives: &Representatives, slots: &[Slot], range: Range<usize>, detail: Detail, decided: &Range<usize>) -> Vec<Choice> {
     let mut all = Vec::with_capacity(range.len());
     let mut i = range.start;
     while i < range.end {
-        if slots[i] != Slot::Open {
+        if slots[i] != Slot::Open || decided.contains(&i) {
             all.push(general(&slots[i]));
             i += 1;
             continue;
         }
-        let gap = gap_of(slots, i);
+        let mut gap = gap_of(slots, i);
+        if decided.start > i {
+            gap.end = gap.end.min(decided.start);
+        } else if !decided.is_empty() {
+            gap.start = gap.start.max(decided.end);
+        }
         while i < gap.end.min(range.end) {
             all.push(open_choice(representatives, gap.len(), i - gap.start, detail));
             i += 1;

@@ -88,11 +88,6 @@ fn tidy(sources: &mut Sources) {
 /// Arcs from which on a configuration's sources are built into a set before they join others.
 const WIDE_SOURCES: usize = 4;
 
-fn extend(sources: &mut Sources, more: &Sources) {
-    sources.eps.extend_from_slice(&more.eps);
-    sources.arcs.extend_from_slice(&more.arcs);
-}
-
 impl View {
     pub fn new(start: ConfigId, choices: Vec<Choice>, ends: Vec<bool>) -> View {
         let n = choices.len();
@@ -133,6 +128,13 @@ impl View {
             self.right_valid = self.right_valid.max(last + 1);
             self.ends = ends;
         }
+    }
+
+    /// Replaces the choices from slot `first` on; returns those before.
+    pub(super) fn set_choices(&mut self, first: usize, choices: Vec<Choice>) -> Vec<Choice> {
+        let before = self.choices[first..first + choices.len()].to_vec();
+        choices.into_iter().enumerate().for_each(|(k, choice)| self.set_choice(first + k, choice));
+        before
     }
 
     /// Forgets all sets (the charts were replaced).
@@ -300,7 +302,7 @@ impl View {
                 if matches!(self.choices[j], Choice::Optional(_))
                     && let Some(skipped) = self.right[j + 1].of_config.get(&c)
                 {
-                    extend(&mut sources, skipped);
+                    sources.add(skipped);
                 }
             }
             tidy(&mut sources);
@@ -381,7 +383,7 @@ impl View {
                     Branch::End(c) => {
                         let Some(more) = self.right[j + 1].of_config.get(&c) else { continue };
                         if more.arcs.len() < WIDE_SOURCES {
-                            extend(sources, more);
+                            sources.add(more);
                         } else {
                             // Kept as one set: a set on top of it continues its chain.
                             let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut more.clone(), u64::from(c.0));

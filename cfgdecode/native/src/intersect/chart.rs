@@ -33,6 +33,13 @@ pub struct Sources {
     pub arcs: SmallVec<[(Symbol, SetId); 2]>,
 }
 
+impl Sources {
+    pub fn add(&mut self, more: &Sources) {
+        self.eps.extend_from_slice(&more.eps);
+        self.arcs.extend_from_slice(&more.arcs);
+    }
+}
+
 /// The arcs inside a group of points that may reach one another (a gap of unbounded length).
 #[derive(Clone, Debug, Default)]
 pub struct GroupArcs {
@@ -258,6 +265,9 @@ impl Chart {
             return Self::DEAD;
         }
         let set = self.saturate(cfg, sources);
+        if self.overflowed {
+            return Self::DEAD;
+        }
         self.memo.insert(sources.clone(), set);
         set
     }
