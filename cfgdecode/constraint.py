@@ -33,8 +33,8 @@ class Limits:
     items: chart items; states: states visited while two charts are joined; table_bytes: lexical tables
     of the constraint, made anew beyond it; time_us: microseconds of one call, 0 for none; exact_cells: open cells up
     to which a canvas with a small vocabulary is decided by the view that leaves nothing out, before quicker ones;
-    origins: places where a symbol may have begun that quick views of a canvas with many gaps keep apart. No
-    answer depends on the last two.
+    origins: places where a symbol may have begun that quick views of a canvas with hundreds of gaps keep apart, four
+    times as many where gaps are few. No answer depends on the last two.
     """
 
     items: int = 20_000_000

@@ -54,7 +54,7 @@ enum Look {
 }
 
 /// The passes for one cell, the cheaper ones first.
-const LOOKS: [Look; 15] = [
+const LOOKS: [Look; 16] = [
     Look::Near(around(0, Detail::Coarse)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
@@ -67,6 +67,7 @@ const LOOKS: [Look; 15] = [
     Look::Whole { sketch: 1, splits: false },
     Look::Near(around(16, Detail::Coarse)),
     Look::Whole { sketch: 2, splits: false },
+    Look::Whole { sketch: 2, splits: true },
     Look::Whole { sketch: 3, splits: false },
     Look::Whole { sketch: 3, splits: true },
     Look::Exact,
@@ -86,7 +87,7 @@ pub(super) fn whole_open() -> impl Iterator<Item = usize> {
 }
 
 /// Items and states that a sketch of the whole canvas may take for one cell, by sketch.
-pub(super) const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 60_000, 60_000];
+pub(super) const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
 /// The same for the exact view.
 const EXACT_ITEMS: usize = 200_000;
 /// Undecided tokens with one first byte up to which they are looked at one by one.

@@ -62,6 +62,11 @@ impl Charts {
         (self.left.max_items, self.right.max_items, self.meeting.max_states) = (items, items, states);
     }
 
+    /// Bounds the sets that are built from now on.
+    pub(super) fn bound(&mut self, origins: Origins) {
+        (self.left.origins, self.right.origins) = (origins, origins);
+    }
+
     pub(super) fn overflowed(&self) -> Option<&'static str> {
         match () {
             () if self.left.overflowed || self.right.overflowed => Some("items"),

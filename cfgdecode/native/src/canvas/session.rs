@@ -19,6 +19,7 @@ use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Choice, View};
+use crate::intersect::Origins;
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -87,6 +88,9 @@ pub(super) struct Concrete {
 
 /// Tokens up to which the exact view is asked before the sketches, if few cells are open.
 const SMALL_VOCABULARY: usize = 4096;
+/// Gaps from which on a symbol has no more origins than `Limits.origins`, and how many times as many it has where there are few.
+const MANY_GAPS: usize = 256;
+const MORE_ORIGINS: usize = 4;
 impl Session {
     pub fn new(constraint: Arc<Constraint>, lane: usize, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(AllCharts::new(&constraint)));
@@ -285,6 +289,10 @@ impl Session {
         self.slots.iter().filter(|s| **s == Slot::Open).count()
     }
 
+    fn n_gaps(&self) -> usize {
+        self.slots.chunk_by(|a, b| (*a == Slot::Open) == (*b == Slot::Open)).filter(|run| run[0] == Slot::Open).count()
+    }
+
     pub(super) fn keep(&mut self, end: usize, witness: Witness) {
         if !self.has_intervals() {
             let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
@@ -354,6 +362,9 @@ impl Session {
             self.generation = charts.generation;
             self.forget();
         }
+        let most = constraint.limits.origins * (MANY_GAPS / self.n_gaps().max(1)).clamp(1, MORE_ORIGINS);
+        charts.few.bound(Origins::Few(most));
+        charts.wide.bound(Origins::Widened(most));
         let limit = constraint.limits.time_us;
         let (tables, charts) = (&mut *tables, &mut *charts);
         let mut none = Pool::none(&constraint);

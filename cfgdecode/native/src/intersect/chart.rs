@@ -110,7 +110,7 @@ pub(super) enum Items {
 #[derive(Debug)]
 pub struct Chart {
     pub(super) side: Side,
-    pub(super) origins: Origins,
+    pub origins: Origins,
     pub(super) sets: Vec<Set>,
     pub(super) families: Families,
     memo: FxHashMap<Sources, SetId>,
