@@ -2,8 +2,12 @@
 //!
 //! A token is allowed if a view that leaves nothing out says so. With few tokens or few open cells that is the exact
 //! view. Otherwise the answer is closed in on from both sides: what a sketch around the cell can
-//! complete is allowed, what does not even fit gaps of any length is not; sketches in more detail decide what is left. If
+//! complete is allowed, what does not even fit gaps of any length is not. What is left is looked at in more detail, further
+//! away, in sketches of the whole canvas, and in the exact view for as long as that does not take too much. If
 //! something is left after all of them, the set is not known to be complete and says so.
+//!
+//! A look may count what is open beside the cell as gaps of their own. That is how a commit sees it, so what is found with
+//! the cell as if decided, a commit finds too; for what is found with the cell as if open, see `decide.rs`.
 //!
 //! The sets of cells deep inside a gap are mostly one set, worked out once for the gap.
 //!
