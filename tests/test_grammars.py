@@ -113,7 +113,7 @@ def test_every_entry_point_loads_and_has_a_language(name: str) -> None:
         ("json", 20, 15),
         ("python_expr", 180, 65),
         ("regex", 40, 30),
-        ("smiles", 15, 10),
+        ("smiles", 30, 10),
         ("sql", 165, 80),
         ("xml", 40, 12),
     ],
@@ -162,6 +162,8 @@ Sc1ccccc1
 [Sc]
 Cn1cccc1
 [Pt@SP1](N)(N)(Cl)Cl
+C1.C1
+C1(C2)CC12
 """,
     "sql": r"""
 select 1
@@ -292,6 +294,9 @@ CC.
 C..C
 Q
 C%1
+C1CC
+C1(CC1)CC2
+C%10CC
 [H+C]
 C (C)
 [C@@@]
@@ -668,7 +673,7 @@ def test_json_is_what_the_test_suite_says() -> None:
 
 def test_smiles_of_real_molecules() -> None:
     valid = [row["smiles"] for row in rows("smiles_valid")]
-    broken = [row["smiles"] for row in rows("smiles_broken") if row["rdkit_class"] != "ring"]
+    broken = [row["smiles"] for row in rows("smiles_broken")]
     assert len(wrong("smiles", valid, True)) <= len(valid) // 1000
     assert len(wrong("smiles", broken, False)) <= len(broken) // 20
 

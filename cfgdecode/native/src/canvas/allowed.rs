@@ -79,10 +79,12 @@ const LOOKS: [Look; 16] = [
 /// The same for the cells deep inside a gap.
 const INSIDE: [Opening; 5] =
     [around(0, Detail::Coarse), around(2, Detail::Coarse), around(6, Detail::Coarse), beside(0, Detail::Edges), beside(2, Detail::Edges)];
-/// What is opened where the cell counts as open; once it is decided, other ways to a verdict have the rest.
+
+/// What is opened where the cell counts as open; once it is decided, other ways to a verdict have the rest. The widest of these
+/// have what `INSIDE` opens.
 pub(super) fn near_open() -> impl Iterator<Item = Opening> {
     let near = LOOKS.into_iter().filter_map(|look| if let Look::Near(opening) = look { Some(opening) } else { None });
-    near.chain(INSIDE).filter(|opening| !opening.splits)
+    near.filter(|opening| !opening.splits)
 }
 
 /// The same for sketches of the whole canvas.
@@ -91,7 +93,7 @@ pub(super) fn whole_open() -> impl Iterator<Item = usize> {
 }
 
 /// Items and states that a sketch of the whole canvas may take for one cell, by sketch.
-pub(super) const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
+const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
 /// The same for the exact view.
 const EXACT_ITEMS: usize = 200_000;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
@@ -255,9 +257,13 @@ impl Session {
                 }
                 Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
                 Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, &mut sorted),
+                Look::Whole { sketch, splits: true } => {
+                    let gap = gap_of(self.slots(), i);
+                    let choices = self.sketched_beside(gap.clone(), DETAILS[sketch], &(i..i + 1));
+                    self.with_choices(sketch, gap.start, choices, |session| session.pass_whole(ctx, sketch, i, &mut sorted));
+                }
                 Look::Exact if self.too_dear <= DETAILS.len() => {}
                 Look::Exact => self.pass_exact(ctx, i, &mut sorted),
-                Look::Whole { sketch, splits: true } => self.beside(i, sketch, |session| session.pass_whole(ctx, sketch, i, &mut sorted)),
             }
             if self.is_sorted(ctx, i, rank, &mut sorted) {
                 break;
@@ -267,11 +273,27 @@ impl Session {
     }
 
     fn pass_whole(&mut self, ctx: &mut Context<'_>, sketch: usize, i: usize, sorted: &mut Sorted) {
-        let pass = |ctx: &mut Context<'_>| self.pass(ctx, &mut |session| &mut session.sketches[sketch], i..i + 1, sorted);
-        if ctx.with_few(|ctx| ctx.within(WHOLE_ITEMS[sketch], pass)).is_none() {
-            self.sketches[sketch].forget();
+        let pass = |ctx: &mut Context<'_>, session: &mut Session| session.pass(ctx, &mut |s| &mut s.sketches[sketch], i..i + 1, sorted);
+        if self.ask_sketch(ctx, sketch, pass).is_none() {
             self.too_dear = sketch;
         }
+    }
+
+    /// Asks `f`, about a sketch of the whole canvas, for what one cell may take. None if that is not enough.
+    pub(super) fn ask_sketch<T>(&mut self, ctx: &mut Context<'_>, sketch: usize, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Option<T> {
+        let answer = ctx.with_few(|ctx| ctx.within(WHOLE_ITEMS[sketch], |ctx| f(ctx, self)));
+        if answer.is_none() {
+            self.sketches[sketch].forget();
+        }
+        answer
+    }
+
+    /// Runs `f` with other choices from slot `first` of a sketch on.
+    pub(super) fn with_choices<T>(&mut self, sketch: usize, first: usize, choices: Vec<Choice>, f: impl FnOnce(&mut Session) -> T) -> T {
+        let before = self.sketches[sketch].set_choices(first, choices);
+        let answer = f(self);
+        self.sketches[sketch].set_choices(first, before);
+        answer
     }
 
     /// Decides what is left, or stops trying.
@@ -283,15 +305,6 @@ impl Session {
         } else if !ctx.stop() {
             sorted.undecided = self.no_tokens();
         }
-    }
-
-    /// Runs `f` while what is open beside cell i counts as gaps of their own in a sketch.
-    fn beside(&mut self, i: usize, sketch: usize, f: impl FnOnce(&mut Session)) {
-        let gap = gap_of(self.slots(), i);
-        let choices = self.sketched_beside(gap.clone(), DETAILS[sketch], &(i..i + 1));
-        let before = self.sketches[sketch].set_choices(gap.start, choices);
-        f(self);
-        self.sketches[sketch].set_choices(gap.start, before);
     }
 
     /// Whether nothing is left to do after a pass; the first one is followed by a look at what cannot be at all.

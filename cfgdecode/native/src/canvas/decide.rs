@@ -7,7 +7,7 @@
 //! Invariant: a repair that fails leaves the latest witness as it was, so that a change that is taken back costs nothing.
 //! Cost: a window costs its rows; see `sketch.rs` for what the levels of detail cost.
 
-use super::allowed::{self, WHOLE_ITEMS};
+use super::allowed;
 use super::context::{Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{self, DETAILS, Detail, gap_of};
@@ -123,11 +123,8 @@ impl Session {
         for sketch in allowed::whole_open() {
             let mut choices = self.sketched(gap.clone(), DETAILS[sketch]);
             choices[i - gap.start] = Choice::One(token);
-            let view = &mut self.sketches[sketch];
-            let before = view.set_choices(gap.start, choices);
-            let found = ctx.with_few(|ctx| ctx.within(WHOLE_ITEMS[sketch], |ctx| find_witness(ctx, view))).flatten();
-            view.set_choices(gap.start, before);
-            view.forget();
+            let ask = |ctx: &mut Context<'_>, session: &mut Session| find_witness(ctx, &mut session.sketches[sketch]);
+            let found = self.with_choices(sketch, gap.start, choices, |session| session.ask_sketch(ctx, sketch, ask)).flatten();
             if found.is_some() || ctx.stop() {
                 return found;
             }

@@ -4,7 +4,7 @@
 //! grammars without ignorable text have none. A *spelling* is a byte string cut into tokens. A lexeme of the pool begins with the
 //! filler's first byte (or at once, if there is no filler), so that what stands in front of it has ended. A
 //! *part* is a lexer configuration that a spelling passes at the end of a token, for the fewest tokens. A *completion* of a configuration is
-//! the shortest text that ends its lexeme as a given terminal.
+//! the shortest text that ends its lexeme as a given terminal, with one more lexeme behind it where the first may not end before just any.
 //!
 //! The pool leaves tokens out, so it shows that a gap can be filled, never that it cannot.
 //!
@@ -675,13 +675,8 @@ fn shorten(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, lexeme: 
 
 /// The configurations behind each of these tokens if no terminal ends in them, and the last one.
 fn follow(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, tokens: &[TokenId]) -> Option<(ConfigId, Vec<ConfigId>)> {
-    let mut here = c;
-    let mut configs = Vec::with_capacity(tokens.len() + 1);
-    for &token in tokens {
-        here = ends_of(effects, vocabulary, here, token, &[]).first()?.0;
-        configs.push(here);
-    }
-    Some((here, configs))
+    let configs = thread(vocabulary, effects, c, tokens, &[], &|_, _, _| true)?;
+    Some((configs.last().copied().unwrap_or(c), configs))
 }
 
 fn may_end_as(effects: &mut Effects, c: ConfigId, terminal: Option<TerminalId>) -> bool {
