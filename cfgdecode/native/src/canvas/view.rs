@@ -66,13 +66,13 @@ pub struct View {
     /// Whether the text may end at each boundary.
     ends: Vec<bool>,
     /// Rows inside a pool gap are empty until they are asked for.
-    left: Vec<LeftRow>,
+    left: Vec<Arc<LeftRow>>,
     /// By first slot: the pool gap that begins there.
     gaps: FxHashMap<usize, Arc<GapLeft>>,
     /// Inside pool gaps, leave out what only fits at one place.
     pub(super) steady: bool,
     left_valid: usize,
-    right: Vec<RightRow>,
+    right: Vec<Arc<RightRow>>,
     right_valid: usize,
 }
 
@@ -94,11 +94,11 @@ impl View {
         View {
             choices,
             ends,
-            left: std::iter::once(vec![(start, Chart::ROOT)]).chain((0..n).map(|_| Vec::new())).collect(),
+            left: std::iter::once(vec![(start, Chart::ROOT)]).chain((0..n).map(|_| Vec::new())).map(Arc::new).collect(),
             gaps: FxHashMap::default(),
             steady: false,
             left_valid: 0,
-            right: vec![RightRow::default(); n + 1],
+            right: vec![Arc::default(); n + 1],
             right_valid: n + 1,
         }
     }
@@ -144,6 +144,11 @@ impl View {
         self.right_valid = self.len() + 1;
     }
 
+    /// A row to write to; forks keep theirs.
+    fn right_row(&mut self, boundary: usize) -> &mut RightRow {
+        Arc::make_mut(&mut self.right[boundary])
+    }
+
     pub(super) fn ends(&self) -> &[bool] {
         &self.ends
     }
@@ -156,12 +161,12 @@ impl View {
     pub fn left_row(&mut self, ctx: &mut Context<'_>, boundary: usize) -> &LeftRow {
         while self.left_valid < boundary {
             let i = self.left_valid;
-            self.left[i + 1] = if ctx.stop() { LeftRow::new() } else { self.advance(ctx, i) };
+            self.left[i + 1] = Arc::new(if ctx.stop() { LeftRow::new() } else { self.advance(ctx, i) });
             self.left_valid += 1;
         }
         if boundary > 0 && self.choices[boundary - 1] == Choice::Pool && self.left[boundary].is_empty() {
             let (gap, first) = self.gap_left(ctx, boundary - 1);
-            self.left[boundary] = gap.row(ctx, (boundary - first) as u32, self.steady);
+            self.left[boundary] = Arc::new(gap.row(ctx, (boundary - first) as u32, self.steady));
         }
         &self.left[boundary]
     }
@@ -215,7 +220,7 @@ impl View {
         let n = self.len();
         while self.right_valid > boundary {
             self.right_valid -= 1;
-            self.right[self.right_valid] = RightRow::default();
+            self.right[self.right_valid] = Arc::default();
         }
         let mut missing: Vec<(usize, Vec<ConfigId>)> = Vec::new();
         let mut wanted: Vec<ConfigId> = configs.to_vec();
@@ -282,7 +287,7 @@ impl View {
             let exits = all.iter().map(|&c| self.known_right_set(ctx, j + 1, c)).collect();
             let sets = anything::retreat(ctx, &all, exits, self.ends[j]);
             let sources = sets.into_iter().map(|s| Sources { eps: SmallVec::from_slice(&[s]), arcs: SmallVec::new() });
-            self.right[j].of_config.extend(all.into_iter().zip(sources));
+            self.right_row(j).of_config.extend(all.into_iter().zip(sources));
             return;
         }
         if j < self.len() && self.choices[j] == Choice::Pool {
@@ -306,7 +311,7 @@ impl View {
                 }
             }
             tidy(&mut sources);
-            self.right[j].of_config.insert(c, sources);
+            self.right_row(j).of_config.insert(c, sources);
         }
     }
 
@@ -340,7 +345,7 @@ impl View {
         let mut sources = Sources::default();
         self.gather_right(ctx, j, &on.effects, &mut sources);
         let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut sources, kind_of_fresh(fresh));
-        self.right[j].of_fresh.insert(fresh, set);
+        self.right_row(j).of_fresh.insert(fresh, set);
         set
     }
 
@@ -352,7 +357,7 @@ impl View {
             _ => {
                 let n_cells = (b - self.gap_start(j)) as u32;
                 let hub = self.right_hub(ctx, b, n_cells, self.ends[b - 1]);
-                self.right[b].hub = Some((n_cells, hub));
+                self.right_row(b).hub = Some((n_cells, hub));
                 hub
             }
         };
@@ -363,7 +368,7 @@ impl View {
             }
             self.gap_sources(ctx, b, r, c, hub, &mut sources);
             tidy(&mut sources);
-            self.right[j].of_config.insert(c, sources);
+            self.right_row(j).of_config.insert(c, sources);
         }
     }
 
@@ -414,7 +419,7 @@ impl View {
         self.gather_right(ctx, j, &effects, &mut sources);
         let kind = kind_of_effect(effects[0]);
         let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut sources, kind);
-        self.right[j].of_effects.insert(effects, set);
+        self.right_row(j).of_effects.insert(effects, set);
         set
     }
 
