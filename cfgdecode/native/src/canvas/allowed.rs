@@ -58,11 +58,12 @@ enum Look {
 }
 
 /// The passes for one cell, the cheaper ones first.
-const LOOKS: [Look; 16] = [
+const LOOKS: [Look; 17] = [
     Look::Near(around(0, Detail::Coarse)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
     Look::Near(beside(0, Detail::Edges)),
+    Look::Near(beside(0, Detail::Bytes)),
     Look::Near(around(1, Detail::Edges)),
     Look::Near(around(4, Detail::Coarse)),
     Look::Whole { sketch: 0, splits: false },
@@ -76,6 +77,8 @@ const LOOKS: [Look; 16] = [
     Look::Whole { sketch: 3, splits: true },
     Look::Exact,
 ];
+/// The last look for which tokens that begin or end inside a character are reason enough.
+const WORTH_FRAGMENTS: usize = 7;
 /// The same for the cells deep inside a gap.
 const INSIDE: [Opening; 5] =
     [around(0, Detail::Coarse), around(2, Detail::Coarse), around(6, Detail::Coarse), beside(0, Detail::Edges), beside(2, Detail::Edges)];
@@ -96,6 +99,9 @@ pub(super) fn whole_open() -> impl Iterator<Item = usize> {
 const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
 /// The same for the exact view.
 const EXACT_ITEMS: usize = 200_000;
+/// Cells of its own gap on one side of a cell up to which a look at what is impossible counts them; with few tokens.
+const COUNTED: usize = 1;
+const COUNTED_SMALL: usize = 8;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
@@ -220,7 +226,10 @@ impl Session {
             self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), &mut sorted);
             steady(self, false);
             self.close_again(i, opening);
-            if self.is_sorted(ctx, i, rank, &mut sorted) {
+            if rank == 0 {
+                self.drop_dead(ctx, i, &mut sorted);
+            }
+            if sorted.undecided.is_empty() || ctx.stop() {
                 break;
             }
         }
@@ -250,6 +259,7 @@ impl Session {
         }
         for (rank, look) in LOOKS.into_iter().enumerate() {
             match look {
+                Look::Near(Opening { detail: Detail::Bytes, .. }) if !sorted.undecided.meets(ctx.constraint.vocabulary.fragments()) => {}
                 Look::Near(opening) => {
                     self.open_around(i..i + 1, opening);
                     self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
@@ -307,12 +317,14 @@ impl Session {
         }
     }
 
-    /// Whether nothing is left to do after a pass; the first one is followed by a look at what cannot be at all.
+    /// Whether nothing is left to do after a pass for one cell; the first one is followed by looks at what cannot be at all.
     fn is_sorted(&mut self, ctx: &mut Context<'_>, i: usize, rank: usize, sorted: &mut Sorted) -> bool {
         if rank == 0 && !sorted.undecided.is_empty() {
             self.drop_dead(ctx, i, sorted);
+            self.drop_dead_counted(ctx, i, sorted);
         }
-        sorted.undecided.is_empty() || ctx.stop()
+        let is_minor = rank >= WORTH_FRAGMENTS && !self.has_small_vocabulary() && sorted.undecided.is_within(ctx.constraint.vocabulary.fragments());
+        sorted.undecided.is_empty() || is_minor || ctx.stop()
     }
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
@@ -321,6 +333,21 @@ impl Session {
         if ctx.with_loose(|ctx| self.pass(ctx, &mut |session| &mut session.relaxed, i..i + 1, &mut possible)).is_some() {
             sorted.undecided.intersect(&possible.allowed);
         }
+    }
+
+    /// The same where little of the cell's gap is left on a side and counts cell by cell.
+    fn drop_dead_counted(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let gap = gap_of(self.slots(), i);
+        let most = if self.has_small_vocabulary() { COUNTED_SMALL } else { COUNTED };
+        let counted = |side: Range<usize>| if side.len() <= most { side } else { 0..0 };
+        let (before, behind) = (counted(gap.start..i), counted(i + 1..gap.end));
+        if sorted.undecided.is_empty() || ctx.stop() || (before.is_empty() && behind.is_empty()) {
+            return;
+        }
+        let uncounted = self.relaxed.clone();
+        before.chain(behind).for_each(|j| self.relaxed.set_choice(j, Choice::All));
+        self.drop_dead(ctx, i, sorted);
+        self.relaxed = uncounted;
     }
 
     /// Moves the undecided tokens that a view allows in place of these cells (of one cell: at that cell).

@@ -17,12 +17,13 @@ use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 
 /// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
-const WINDOWS: [(usize, Detail); 14] = [
+const WINDOWS: [(usize, Detail); 15] = [
     (0, Detail::Coarse),
     (1, Detail::Coarse),
     (1, Detail::Pool),
     (2, Detail::Coarse),
     (2, Detail::Pool),
+    (1, Detail::Bytes),
     (1, Detail::Edges),
     (4, Detail::Coarse),
     (2, Detail::Edges),
@@ -36,7 +37,7 @@ const WINDOWS: [(usize, Detail); 14] = [
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Windows that are tried before the canvas is looked at as a whole.
-const N_NEAR: usize = 5;
+const N_NEAR: usize = 6;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
 const N_FAR: usize = 5;
 const N_CHEAP: usize = 1;
@@ -200,7 +201,10 @@ impl Session {
         let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
         let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
         concrete.view.set_ends(only(end, n));
-        for &(n_gaps, detail) in windows {
+        let fragments = self.constraint.vocabulary.fragments();
+        let is_fragment = |&i: &usize| matches!(self.slots[i], Slot::Token(t) if fragments.has(t));
+        let has_fragments = concrete.changed.iter().any(is_fragment);
+        for &(n_gaps, detail) in windows.iter().filter(|w| w.1 != Detail::Bytes || has_fragments) {
             let (a, b) = self.window(lo, hi, n_gaps, end);
             if a > b {
                 return None;

@@ -18,6 +18,8 @@ use std::sync::Arc;
 const N_COMPOUND: usize = 96;
 /// Tokens of spelled lexemes that are kept.
 const N_SPELLING: usize = 400;
+/// Tokens that are the rest of a character and no single byte.
+const N_REST: usize = 400;
 /// The same for gaps of one cell.
 const N_COMPOUND_WIDE: usize = 800;
 /// Long lexemes whose closing tokens are kept for gaps of one cell, the bytes that such a token has at most, and the tokens that
@@ -31,10 +33,8 @@ pub struct Representatives {
     pub edge: Arc<[TokenId]>,
     /// The same with more tokens of several lexemes.
     pub wide: Arc<[TokenId]>,
-    /// Those of `edge` that begin with ignorable text.
-    pub spaced: Arc<[TokenId]>,
-    /// All tokens are to be tried at once: there are few classes.
-    pub all_at_once: bool,
+    /// `edge`, and what characters of several bytes are made of.
+    pub bytes: Arc<[TokenId]>,
 }
 
 /// Classes at the start of the text up to which nothing is left out.
@@ -75,12 +75,15 @@ impl Representatives {
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
         let mut wide = edge.clone();
         wide.extend(compound.iter().take(N_COMPOUND_WIDE).map(|c| c.0).chain(closing.into_iter().flatten()));
-        for tokens in [&mut edge, &mut wide] {
+        let mut bytes = edge.clone();
+        bytes.extend((128..256).filter_map(|b| vocabulary.byte_tokens[b]));
+        let is_rest = |&t: &TokenId| matches!(vocabulary.text(t), [0x80..0xc0, 0x80..0xc0] | [0x80..0xc0, 0x80..0xc0, 0x80..0xc0]);
+        bytes.extend(vocabulary.fragments().iter().filter(is_rest).take(N_REST));
+        for tokens in [&mut edge, &mut wide, &mut bytes] {
             tokens.sort_unstable();
             tokens.dedup();
         }
-        let spaced: Vec<TokenId> = edge.iter().copied().filter(|&t| matches!(vocabulary.text(t).first(), Some(b' ' | b'\n'))).collect();
-        Representatives { edge: edge.into(), wide: wide.into(), spaced: spaced.into(), all_at_once }
+        Representatives { edge: edge.into(), wide: wide.into(), bytes: bytes.into() }
     }
 }
 

@@ -59,6 +59,11 @@ impl Bits {
         self.words.iter().zip(other.words.iter()).any(|(a, b)| a & b != 0)
     }
 
+    /// Is there nothing that `other` lacks.
+    pub fn is_within(&self, other: &Bits) -> bool {
+        self.words.iter().zip(other.words.iter()).all(|(a, b)| a & !b == 0)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|&w| w == 0)
     }

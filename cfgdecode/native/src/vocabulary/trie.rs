@@ -25,6 +25,8 @@ pub struct Vocabulary {
     /// Width of the logits; ids from `len()` on are never allowed.
     pub n_logits: u32,
     texts: Bits,
+    /// Those that begin or end inside a character.
+    fragments: Bits,
     /// A one-byte token for each byte value, if there is one.
     pub byte_tokens: Vec<Option<TokenId>>,
 }
@@ -88,12 +90,19 @@ impl Vocabulary {
         }
         let mut texts = Bits::new(n_logits as usize);
         order.iter().for_each(|&t| _ = texts.insert(t));
-        Vocabulary { bytes, offsets, special, nodes, order, texts, eos, pad, mask, n_logits, byte_tokens }
+        let mut fragments = Bits::new(n_logits as usize);
+        order.iter().filter(|&&t| std::str::from_utf8(text(t)).is_err()).for_each(|&t| _ = fragments.insert(t));
+        Vocabulary { bytes, offsets, special, nodes, order, texts, fragments, eos, pad, mask, n_logits, byte_tokens }
     }
 
     /// All tokens that have bytes.
     pub fn texts(&self) -> &Bits {
         &self.texts
+    }
+
+    /// The tokens whose bytes are no whole characters.
+    pub fn fragments(&self) -> &Bits {
+        &self.fragments
     }
 
     pub fn len(&self) -> usize {
