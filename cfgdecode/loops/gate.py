@@ -45,7 +45,7 @@ from cfgdecode.hooks.tensors import apply_bitmask_, finite_fill, is_allowed
 Rule = Callable[[Tensor, Tensor], Tensor]
 """(tokens, conf) -> bool[B, P]: the cells that a decoder commits."""
 _ROUNDS = 8
-"""Times that a step asks about the selected cells alone."""
+"""Times that a step asks about the selected cells alone; once where the step before asked for all allowed sets."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Gate:
         self._generator: torch.Generator | None = None
         self._ahead = self.options.confidence == "renormalised"
         self._seen: tuple[Tensor, Offset] | None = None
+        self._needs_sets = False
         rows = constraint if isinstance(constraint, (list, tuple)) else [constraint]
         if any(c is not None for c in rows):
             self.batch = ConstraintBatch(
@@ -147,7 +148,8 @@ class Gate:
         state = None if generator is None else generator.get_state()
         select = rule(tokens, conf)
         checked = torch.zeros_like(select)
-        n_asked = 0
+        n_asked = _ROUNDS - 1 if self._needs_sets else 0
+        self._needs_sets = False
         while bool((select & ~checked).any()):
             fresh = select & ~checked
             wrong, masks = self.batch.known_refused(tokens, fresh, offset=self._seen[1])
@@ -158,6 +160,7 @@ class Gate:
                 else:
                     wrong, masks = self._all_refused(tokens, checked)
                     checked = torch.ones_like(select)
+                    self._needs_sets = True
                 n_asked += 1
             if bool(wrong.any()):
                 tokens, conf = self._replaced(tokens, conf, wrong, masks, penalise, greedy)
