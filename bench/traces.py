@@ -8,7 +8,8 @@ row is the first of its grammar. `published` and `EPIC` are p50 of published_tim
 a hundred times faster. They were measured on another day and machine, over as many checks as stand there:
 where those are fewer than our steps, the two medians are of different sets of canvases. `≤`: some of our answers are
 undecided or the trace was not finished, so our times are cut off and the true ratio is smaller. A median also hides
-the few steps in which most of the time goes: look at `mean`.
+the few steps in which most of the time goes: look at `mean`. `share of time`: by stage of a decision
+(`Canvas.stats.us_by_stage`), first answer included.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ COLUMNS = (
     "undecided",
     "dead",
     "limit",
+    "share of time",
     "published p50 (checks)",
     "published",
     "EPIC p50 (checks)",
@@ -68,6 +70,9 @@ def replay(
             limit = limit or canvas.limit
     counts = {"undecided": refused[cd.Verdict.UNDECIDED], "dead": refused[cd.Verdict.DEAD], "limit": limit}
     counts |= {"steps": f"{len(times)}/{offered}", "all_ms": np.round(times, 3).tolist()}
+    stages = canvas.stats.us_by_stage
+    whole = max(1, sum(stages.values()))
+    counts["share of time"] = " ".join(f"{stage} {us / whole:.0%}" for stage, us in stages.items() if us > whole / 100)
     return {"first": first, **quantiles(times), **counts}
 
 

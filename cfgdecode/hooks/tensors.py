@@ -9,8 +9,8 @@ Invariants: dtype and device of logits are kept; ids at or past 32 * W are never
 fill is finite, so a softmax, an entropy (0 * -inf) or a division by a small temperature stays free of NaN; an allowed
 logit below half the fill (a model's own -inf) is lifted to that, so a row always prefers an allowed token.
 Three paths give the same values: `apply_dense_` (any device, plain torch, traceable by torch.compile),
-`apply_sparse_` (CPU: one gather and one scatter for a row that allows few tokens, or refuses few), and `triton_kernel.apply_triton_`
-(CUDA). `apply_bitmask_` chooses.
+`apply_sparse_` (CPU: one gather and one scatter for a row that allows few tokens, or refuses few), and
+`triton_kernel.apply_triton_` (CUDA). `apply_bitmask_` chooses.
 Cost: dense O(rows * V); sparse O(rows * V) memory writes and O(U * V / 8 + rows * allowed) reads.
 """
 

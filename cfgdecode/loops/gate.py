@@ -11,8 +11,8 @@ A loop of this package is written once:
     ...
     ids = gate.finalize(ids)
 
-`select` asks the rule which cells to commit, gives those of them whose own cell refuses the proposal the best token that
-it has not refused, and asks again until every selected proposal can stand at its cell.
+`select` asks the rule which cells to commit, gives those of them whose own cell refuses the proposal the best token
+that it has not refused, and asks again until every selected proposal can stand at its cell.
 
 Confidence. "raw" (default) keeps the model's own probabilities: a repaired proposal's confidence falls by the
 probability that its token lost, all others stay. So what is not selected need not be looked at: its confidence could

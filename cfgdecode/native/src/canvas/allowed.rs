@@ -14,6 +14,7 @@
 //! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
 //! that are still undecided, at each configuration that may be behind their first byte.
 
+use super::clock::Stage;
 use super::context::Context;
 use super::session::{Answer, Session, only};
 use super::sketch::{DETAILS, Detail, gap_of};
@@ -101,7 +102,7 @@ const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
 const EXACT_ITEMS: usize = 200_000;
 /// Cells of its own gap on one side of a cell up to which a look at what is impossible counts them; with few tokens.
 const COUNTED: usize = 1;
-const COUNTED_SMALL: usize = 8;
+const COUNTED_SMALL: usize = 16;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
@@ -161,7 +162,7 @@ impl Session {
 
     fn find_allowed(&mut self, i: usize) -> Result<Allowed, &'static str> {
         if self.is_small() || self.has_intervals() {
-            let allowed = self.with(|ctx, session| {
+            let allowed = self.with(Stage::Allowed, |ctx, session| {
                 let mut sorted = session.all_undecided(false);
                 session.pass(ctx, &mut |session| &mut session.exact, i..i + 1, &mut sorted);
                 sorted.allowed
@@ -174,10 +175,10 @@ impl Session {
             Answer::Completable => {}
         }
         self.prepare();
-        let mut sorted = self.with(|ctx, session| session.sort_tokens(ctx, i))?;
+        let mut sorted = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i))?;
         if !sorted.undecided.is_empty() && (self.has_small_vocabulary() || self.n_open() <= FEW_OPEN) {
             // Nothing is lost where that takes too long.
-            let asked = self.with(|ctx, session| {
+            let asked = self.with(Stage::Allowed, |ctx, session| {
                 session.pass(ctx, &mut |session| &mut session.exact, i..i + 1, &mut sorted);
             });
             if asked.is_ok() {
@@ -200,7 +201,7 @@ impl Session {
                 return Ok(());
             }
             self.prepare();
-            let sorted = self.with(|ctx, session| session.sort_inside(ctx, cells.clone()))?;
+            let sorted = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, cells.clone()))?;
             let is_exact = sorted.undecided.is_empty();
             let has_more = MARGINS.get(rank + 1).is_some_and(|&m| gap.len() >= 2 * m + 2);
             let lacks_witness = || cells.clone().any(|j| self.witness_token(j).is_some_and(|t| !sorted.allowed.has(t)));

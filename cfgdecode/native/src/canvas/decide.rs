@@ -8,6 +8,7 @@
 //! Cost: a window costs its rows; see `sketch.rs` for what the levels of detail cost.
 
 use super::allowed;
+use super::clock::Stage;
 use super::context::{Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{self, DETAILS, Detail, gap_of};
@@ -44,18 +45,18 @@ const N_CHEAP: usize = 1;
 impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
-            let found = self.with(|ctx, session| find_end(ctx, &mut session.exact).is_some());
+            let found = self.with(Stage::Exact, |ctx, session| find_end(ctx, &mut session.exact).is_some());
             return answer_of(found);
         }
         self.prepare();
         if !self.is_small() {
-            match self.with(Session::find_quickly) {
+            match self.with(Stage::Repair, Session::find_quickly) {
                 Ok(Some(answer)) => return answer,
                 Ok(None) => {}
                 Err(limit) => return Answer::Undecided(limit),
             }
         }
-        let found = self.with(|ctx, session| {
+        let found = self.with(Stage::Exact, |ctx, session| {
             let found = find_witness(ctx, &mut session.exact);
             let found = found.and_then(|(end, witness)| session.with_tail(end, witness).map(|w| (end, w)));
             found.map(|(end, witness)| session.keep(end, witness)).is_some()
@@ -69,17 +70,21 @@ impl Session {
         if session.repair(ctx, near) {
             return Some(Answer::Completable);
         }
+        session.clock.enter(Stage::Dead);
         if session.is_dead_nearby(ctx) {
             return Some(Answer::Dead);
         }
+        session.clock.enter(Stage::Repair);
         let (far, furthest) = far.split_at(N_FAR);
         if session.repair(ctx, far) {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
+            session.clock.enter(Stage::Repair);
             if k == N_CHEAP && session.repair(ctx, furthest) {
                 return Some(Answer::Completable);
             }
+            session.clock.enter(Stage::Sketch);
             if let Some((end, witness)) = ctx.with_few(|ctx| find_witness(ctx, &mut session.sketches[k])) {
                 let witness = session.with_tail(end, witness)?;
                 session.keep(end, witness);
@@ -89,9 +94,11 @@ impl Session {
                 return None;
             }
         }
+        session.clock.enter(Stage::Dead);
         if session.is_surely_dead(ctx) {
             return Some(Answer::Dead);
         }
+        session.clock.enter(Stage::Allowed);
         session.decide_as_allowed(ctx).then_some(Answer::Completable)
     }
 

@@ -3,6 +3,7 @@
 mod allowed;
 mod anything;
 mod charts;
+mod clock;
 mod constraint;
 mod context;
 mod decide;
@@ -16,6 +17,7 @@ mod slots;
 mod view;
 
 pub use allowed::Allowed;
+pub use clock::N_STAGES;
 pub use constraint::{Constraint, ConstraintError, Limits, Tables};
 pub use session::{Answer, Session, Stats};
 pub use slots::{EosPolicy, Slot};

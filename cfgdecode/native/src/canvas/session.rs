@@ -11,6 +11,7 @@
 
 use super::allowed::Allowed;
 use super::charts::AllCharts;
+use super::clock::{Clock, N_STAGES, Stage};
 use super::constraint::Constraint;
 use super::context::Context;
 use super::pool::Pool;
@@ -45,6 +46,7 @@ pub struct Stats {
     pub table_bytes: usize,
     pub calls: u64,
     pub us: u64,
+    pub us_by_stage: [u64; N_STAGES],
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub struct Session {
     /// The first sketch (behind them: the exact view) that took too much for an allowed set of the canvas as it is.
     pub(super) too_dear: usize,
     stats: Stats,
+    pub(super) clock: Clock,
 }
 
 /// Per slot its tokens: one, or any number where the slot stands for an interval. Behind the text's end
@@ -115,6 +118,7 @@ impl Session {
             allowed_known: FxHashMap::default(),
             too_dear: usize::MAX,
             stats: Stats::default(),
+            clock: Clock::new(),
         }
     }
 
@@ -137,6 +141,7 @@ impl Session {
             allowed_known: self.allowed_known.clone(),
             too_dear: self.too_dear,
             stats: self.stats,
+            clock: self.clock,
         }
     }
 
@@ -331,7 +336,7 @@ impl Session {
             let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
             let start = self.constraint.start;
             let slots = self.slots.clone();
-            let solved = self.with(|ctx, _| Layers::solve(ctx, start, &slots, &ends))?;
+            let solved = self.with(Stage::Shortest, |ctx, _| Layers::solve(ctx, start, &slots, &ends))?;
             self.witness = solved.and_then(|(end, witness)| self.with_tail(end, witness));
         }
         Ok(self.witness.as_ref())
@@ -348,9 +353,10 @@ impl Session {
     }
 
     /// Runs `f` with the lexical tables and charts locked; a limit that was hit voids its result. What
-    /// earlier calls left in the charts is dropped when it takes up too much of the limit.
-    pub(super) fn with<T>(&mut self, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Result<T, &'static str> {
+    /// earlier calls left in the charts is dropped when it takes up too much of the limit. `f` may enter other stages.
+    pub(super) fn with<T>(&mut self, stage: Stage, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Result<T, &'static str> {
         let began = Instant::now();
+        self.clock.enter(stage);
         let constraint = self.constraint.clone();
         let charts = self.charts.clone();
         let mut tables = constraint.tables(self.lane);
@@ -389,6 +395,7 @@ impl Session {
         let result = f(&mut ctx, self);
         ctx.stop();
         let stopped = ctx.stopped;
+        self.clock.enter(Stage::Idle);
         self.stats = Stats {
             left_sets: charts.each().into_iter().map(|c| c.left.n_sets()).sum(),
             right_sets: charts.each().into_iter().map(|c| c.right.n_sets()).sum(),
@@ -400,6 +407,7 @@ impl Session {
             table_bytes: tables.effects.memory_bytes(),
             calls: self.stats.calls + 1,
             us: self.stats.us + began.elapsed().as_micros() as u64,
+            us_by_stage: self.clock.us(),
         };
         if let Some(limit) = stopped {
             empty(charts, &constraint);

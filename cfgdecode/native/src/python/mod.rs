@@ -198,10 +198,10 @@ impl PySession {
         Ok((slots, row_of, exact, PyBytes::new(py, &table)))
     }
 
-    /// left sets, right sets, items, states, effects, configs, trie nodes, table bytes, calls, µs
-    fn stats(&self, py: Python<'_>) -> [u64; 10] {
+    /// left sets, right sets, items, states, effects, configs, trie nodes, table bytes, calls, µs, and µs by stage
+    fn stats(&self, py: Python<'_>) -> Vec<u64> {
         let s = self.run(py, |s| s.stats());
-        [
+        let counts = [
             s.left_sets as u64,
             s.right_sets as u64,
             s.items as u64,
@@ -212,7 +212,8 @@ impl PySession {
             s.table_bytes as u64,
             s.calls,
             s.us,
-        ]
+        ];
+        counts.into_iter().chain(s.us_by_stage).collect()
     }
 }
 
