@@ -168,12 +168,12 @@ impl Chart {
         for &w in inside.costs.inner[self.side as usize].iter() {
             let (least, elastic) = (inside.costs.least[w as usize], inside.costs.elastic[w as usize]);
             let origin = |from: u32| if is_steady { handle.steady_member(from) } else { handle.member(from) };
-            items.extend(from(least).map(|from| (w, origin(from))));
             if elastic != least || is_steady {
                 items.extend(from(elastic).map(|from| (w, handle.member(from))));
             }
+            items.extend(from(least).map(|from| (w, origin(from))));
         }
-        items.sort_unstable();
+        items.sort(); // two ascending runs: merged
         items.dedup();
         self.n_listed.set(self.n_listed.get() + items.len());
         items.into_boxed_slice()
