@@ -59,7 +59,7 @@ enum Look {
 }
 
 /// The passes for one cell, the cheaper ones first.
-const LOOKS: [Look; 17] = [
+const LOOKS: [Look; 18] = [
     Look::Near(around(0, Detail::Coarse)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
@@ -68,6 +68,7 @@ const LOOKS: [Look; 17] = [
     Look::Near(around(1, Detail::Edges)),
     Look::Near(around(4, Detail::Coarse)),
     Look::Whole { sketch: 0, splits: false },
+    Look::Near(beside(2, Detail::Edges)),
     Look::Near(beside(1, Detail::Fine)),
     Look::Near(around(8, Detail::Coarse)),
     Look::Whole { sketch: 1, splits: false },
