@@ -18,7 +18,7 @@ Rows whose constraint is None pass through untouched.
 Guarantee (L2): if `begin` did not raise, then after `finalize` each constrained row is a text of its grammar in its own
 cells, whatever the logits were. Invariant: each row is completable between two calls.
 Cost: at most one copy of ids and one of (tokens, select, conf) to the CPU per step, and one table to the
-device; no [B, P, V] tensor is ever moved.
+device; as much again for each call of `refused` or `known_refused`; no [B, P, V] tensor is ever moved.
 See it: `print(batch.stats)`; `batch.rows[0].canvas.explain()`.
 """
 

@@ -150,8 +150,7 @@ class Gate:
         checked = torch.zeros_like(select)
         n_asked = _ROUNDS - 1 if self._needs_sets else 0
         self._needs_sets = False
-        while bool((select & ~checked).any()):
-            fresh = select & ~checked
+        while bool((fresh := select & ~checked).any()):
             wrong, masks = self.batch.known_refused(tokens, fresh, offset=self._seen[1])
             if not bool(wrong.any()):
                 if n_asked < _ROUNDS:
