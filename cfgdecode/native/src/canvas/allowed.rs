@@ -9,6 +9,8 @@
 //! A look may count what is open beside the cell as gaps of their own. That is how a commit sees it, so what is found with
 //! the cell as if decided, a commit finds too; for what is found with the cell as if open, see `decide.rs`.
 //!
+//! What does not fit is looked for near the cell first, where it costs little whatever the length of the canvas.
+//!
 //! The sets of cells deep inside a gap are mostly one set, worked out once for the gap.
 //!
 //! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
@@ -99,9 +101,14 @@ pub(super) fn whole_open() -> impl Iterator<Item = usize> {
 
 /// Items and states that a sketch of the whole canvas may take for one cell, by sketch.
 const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
-/// The same for the exact view.
+/// The same for the exact view, and for a view of gaps of any length.
 const EXACT_ITEMS: usize = 200_000;
-/// Cells of its own gap on one side of a cell up to which a look at what is impossible counts them; with few tokens.
+const LOOSE_ITEMS: usize = 60_000;
+/// What part of `Limits.items` the exact view may take where it has the last word; where that is not enough, it is asked again
+/// when no more than this share of the open cells is still open.
+const EXACT_SHARE: usize = 10;
+const EXACT_AGAIN: (usize, usize) = (3, 4);
+/// Cells of its own gap on one side of a cell up to which a look at what is impossible near it counts them; with few tokens.
 const COUNTED: usize = 1;
 const COUNTED_SMALL: usize = 16;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
@@ -176,17 +183,29 @@ impl Session {
             Answer::Completable => {}
         }
         self.prepare();
-        let mut sorted = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i))?;
+        let mut sorted = self.all_undecided(true);
+        if let Some(token) = self.witness_token(i) {
+            sorted.allowed.insert(token);
+            sorted.undecided.remove(token);
+        }
+        // A limit ends the search; what was found before it is allowed.
+        let _ = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i, &mut sorted));
         if !sorted.undecided.is_empty() && (self.has_small_vocabulary() || self.n_open() <= FEW_OPEN) {
-            // Nothing is lost where that takes too long.
-            let asked = self.with(Stage::Allowed, |ctx, session| {
-                session.pass(ctx, &mut |session| &mut session.exact, i..i + 1, &mut sorted);
-            });
-            if asked.is_ok() {
-                sorted.undecided = self.no_tokens();
-            }
+            self.ask_exact(i, &mut sorted);
         }
         Ok((sorted.allowed.into(), sorted.undecided.is_empty()))
+    }
+
+    /// Decides what is left, or stops trying: what took too long is not asked again before a good share of the open cells is
+    /// decided.
+    fn ask_exact(&mut self, i: usize, sorted: &mut Sorted) {
+        let n_open = self.n_open();
+        if n_open * EXACT_AGAIN.1 > self.exact_too_dear_at.saturating_mul(EXACT_AGAIN.0) {
+            return;
+        }
+        let most = self.constraint().limits.items / EXACT_SHARE;
+        let asked = self.with(Stage::Allowed, |ctx, session| session.pass_exact(ctx, most, i, sorted));
+        self.exact_too_dear_at = if asked == Ok(true) { usize::MAX } else { n_open };
     }
 
     /// Finds the set of all cells of a gap but those at its margins: what is allowed between `margin` tokens of the gap on the
@@ -253,35 +272,33 @@ impl Session {
         Sorted { allowed: self.no_tokens(), undecided }
     }
 
-    fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize) -> Sorted {
-        let mut sorted = self.all_undecided(true);
-        if let Some(token) = self.witness_token(i) {
-            sorted.allowed.insert(token);
-            sorted.undecided.remove(token);
-        }
+    fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
         for (rank, look) in LOOKS.into_iter().enumerate() {
             match look {
                 Look::Near(Opening { detail: Detail::Bytes, .. }) if !sorted.undecided.meets(ctx.constraint.vocabulary.fragments()) => {}
                 Look::Near(opening) => {
                     self.open_around(i..i + 1, opening);
-                    self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, &mut sorted);
+                    self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, sorted);
                     self.close_again(i, opening);
                 }
                 Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
-                Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, &mut sorted),
+                Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, sorted),
                 Look::Whole { sketch, splits: true } => {
                     let gap = gap_of(self.slots(), i);
                     let choices = self.sketched_beside(gap.clone(), DETAILS[sketch], &(i..i + 1));
-                    self.with_choices(sketch, gap.start, choices, |session| session.pass_whole(ctx, sketch, i, &mut sorted));
+                    self.with_choices(sketch, gap.start, choices, |session| session.pass_whole(ctx, sketch, i, sorted));
                 }
                 Look::Exact if self.too_dear <= DETAILS.len() => {}
-                Look::Exact => self.pass_exact(ctx, i, &mut sorted),
+                Look::Exact => {
+                    if !self.pass_exact(ctx, EXACT_ITEMS, i, sorted) {
+                        self.too_dear = DETAILS.len();
+                    }
+                }
             }
-            if self.is_sorted(ctx, i, rank, &mut sorted) {
+            if self.is_sorted(ctx, i, rank, sorted) {
                 break;
             }
         }
-        sorted
     }
 
     fn pass_whole(&mut self, ctx: &mut Context<'_>, sketch: usize, i: usize, sorted: &mut Sorted) {
@@ -308,22 +325,23 @@ impl Session {
         answer
     }
 
-    /// Decides what is left, or stops trying.
-    fn pass_exact(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+    /// Decides what is left, unless that takes more than so many items.
+    fn pass_exact(&mut self, ctx: &mut Context<'_>, most: usize, i: usize, sorted: &mut Sorted) -> bool {
         let pass = |ctx: &mut Context<'_>| self.pass(ctx, &mut |session| &mut session.exact, i..i + 1, sorted);
-        if ctx.within(EXACT_ITEMS, pass).is_none() {
+        let asked = ctx.within(most, pass).is_some();
+        if !asked {
             self.exact.forget();
-            self.too_dear = DETAILS.len();
         } else if !ctx.stop() {
             sorted.undecided = self.no_tokens();
         }
+        asked
     }
 
     /// Whether nothing is left to do after a pass for one cell; the first one is followed by looks at what cannot be at all.
     fn is_sorted(&mut self, ctx: &mut Context<'_>, i: usize, rank: usize, sorted: &mut Sorted) -> bool {
         if rank == 0 && !sorted.undecided.is_empty() {
+            self.drop_dead_nearby(ctx, i, sorted);
             self.drop_dead(ctx, i, sorted);
-            self.drop_dead_counted(ctx, i, sorted);
         }
         let is_minor = rank >= WORTH_FRAGMENTS && !self.has_small_vocabulary() && sorted.undecided.is_within(ctx.constraint.vocabulary.fragments());
         sorted.undecided.is_empty() || is_minor || ctx.stop()
@@ -331,35 +349,59 @@ impl Session {
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
     fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        let mut possible = Sorted { allowed: self.no_tokens(), undecided: sorted.undecided.clone() };
-        if ctx.with_loose(|ctx| self.pass(ctx, &mut |session| &mut session.relaxed, i..i + 1, &mut possible)).is_some() {
-            sorted.undecided.intersect(&possible.allowed);
+        let nothing = self.no_view();
+        let mut relaxed = std::mem::replace(&mut self.relaxed, nothing);
+        if !self.drop_dead_in(ctx, &mut relaxed, i, sorted) {
+            relaxed.forget();
         }
+        self.relaxed = relaxed;
     }
 
-    /// The same where little of the cell's gap is left on a side and counts cell by cell.
-    fn drop_dead_counted(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+    /// The same with what is near the cell in any text.
+    fn drop_dead_nearby(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let Some((mut view, first)) = self.loose_nearby(i) else { return };
+        let there = |j: usize| (j as isize - first) as usize;
+        self.counted_beside(i).into_iter().for_each(|j| view.set_choice(there(j), Choice::All));
+        self.drop_dead_in(ctx, &mut view, there(i), sorted);
+    }
+
+    /// Takes out what this view of gaps of any length does not allow at its slot i; false if that takes too much.
+    fn drop_dead_in(&mut self, ctx: &mut Context<'_>, view: &mut View, i: usize, sorted: &mut Sorted) -> bool {
+        if sorted.undecided.is_empty() || ctx.stop() {
+            return true;
+        }
+        let mut possible = Sorted { allowed: self.no_tokens(), undecided: sorted.undecided.clone() };
+        let within = |ctx: &mut Context<'_>| ctx.within(LOOSE_ITEMS, |ctx| self.pass_in(ctx, view, i..i + 1, &mut possible));
+        let asked = ctx.with_loose(within).flatten().is_some();
+        if asked {
+            sorted.undecided.intersect(&possible.allowed);
+        }
+        asked
+    }
+
+    /// What is left of the cell's gap on either side, where that is little.
+    fn counted_beside(&self, i: usize) -> Vec<usize> {
         let gap = gap_of(self.slots(), i);
         let most = if self.has_small_vocabulary() { COUNTED_SMALL } else { COUNTED };
-        let counted = |side: Range<usize>| if side.len() <= most { side } else { 0..0 };
-        let (before, behind) = (counted(gap.start..i), counted(i + 1..gap.end));
-        if sorted.undecided.is_empty() || ctx.stop() || (before.is_empty() && behind.is_empty()) {
-            return;
-        }
-        let uncounted = self.relaxed.clone();
-        before.chain(behind).for_each(|j| self.relaxed.set_choice(j, Choice::All));
-        self.drop_dead(ctx, i, sorted);
-        self.relaxed = uncounted;
+        [gap.start..i, i + 1..gap.end].into_iter().filter(|side| side.len() <= most).flatten().collect()
+    }
+
+    fn no_view(&self) -> View {
+        View::new(self.constraint().start, Vec::new(), vec![false])
     }
 
     /// Moves the undecided tokens that a view allows in place of these cells (of one cell: at that cell).
     fn pass(&mut self, ctx: &mut Context<'_>, view: &mut dyn FnMut(&mut Session) -> &mut View, cells: Range<usize>, sorted: &mut Sorted) {
-        let nothing = View::new(self.constraint().start, Vec::new(), vec![false]);
+        let nothing = self.no_view();
         let mut taken = std::mem::replace(view(self), nothing);
-        Pass { ctx, view: &mut taken, cells: cells.clone(), sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }
-            .run();
-        self.add_end_tokens(ctx, &mut taken, cells.start, sorted);
+        self.pass_in(ctx, &mut taken, cells, sorted);
         *view(self) = taken;
+    }
+
+    fn pass_in(&self, ctx: &mut Context<'_>, view: &mut View, cells: Range<usize>, sorted: &mut Sorted) {
+        let i = cells.start;
+        Pass { ctx, view, cells, sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }.run();
+        self.add_end_tokens(ctx, view, i, sorted);
     }
 
     /// EOS at slot i, and whatever may stand there behind an EOS further left.

@@ -62,6 +62,13 @@ impl Charts {
         (self.left.max_items, self.right.max_items, self.meeting.max_states) = (items, items, states);
     }
 
+    /// Bounds the completions that may be looked at from now on.
+    pub(super) fn bound_visits(&mut self, most: usize) {
+        for chart in [&mut self.left, &mut self.right] {
+            chart.max_visits = chart.visits.saturating_add(most);
+        }
+    }
+
     /// Bounds the sets that are built from now on.
     pub(super) fn bound(&mut self, origins: Origins) {
         (self.left.origins, self.right.origins) = (origins, origins);

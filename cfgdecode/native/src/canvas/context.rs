@@ -16,6 +16,9 @@ use smallvec::SmallVec;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
+/// Completions that may be looked at for each item that may be made.
+const VISITS: usize = 10;
+
 /// Kinds of places for [`Chart::build_at`]: configurations below, effects above.
 pub(super) fn kind_of_effect(effect: EffectId) -> u64 {
     1 << 32 | u64::from(effect)
@@ -73,11 +76,13 @@ impl Context<'_> {
         answer
     }
 
-    /// Asks `f` for no more than so many new items and states. None if that is not enough; rows that `f` filled are void then.
+    /// Asks `f` for no more than so many new items and states, and some times as many completions. None if that is not enough; rows that `f` filled are void then.
     pub(super) fn within<T>(&mut self, most: usize, f: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let limits = self.charts.limits();
         self.charts.set_limits((limits.0.min(self.charts.n_items() + most), limits.1.min(self.charts.meeting.n_states + most)));
+        self.charts.bound_visits(most.saturating_mul(VISITS));
         let answer = f(self);
+        self.charts.bound_visits(usize::MAX);
         self.charts.set_limits(limits);
         if !self.charts.take_overflow() {
             return Some(answer);

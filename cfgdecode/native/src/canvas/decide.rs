@@ -16,6 +16,7 @@ use super::slots::Slot;
 use super::view::{Choice, View};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
+use std::ops::Range;
 
 /// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
 const WINDOWS: [(usize, Detail); 15] = [
@@ -142,11 +143,18 @@ impl Session {
 
     /// What is near the latest change fits no text, whatever stands further away.
     fn is_dead_nearby(&mut self, ctx: &mut Context<'_>) -> bool {
-        let n = self.slots.len();
         let Some(i) = self.last_changed else { return false };
+        let Some((mut view, _)) = self.loose_nearby(i) else { return false };
+        ctx.with_loose(|ctx| find_end(ctx, &mut view).is_none()).unwrap_or(false)
+    }
+
+    /// Some gaps on either side of slot i, of any length and in any text, and the first slot of the canvas that slot 0 of the view
+    /// would be. None if the text may end in front of them.
+    pub(super) fn loose_nearby(&self, i: usize) -> Option<(View, isize)> {
+        let n = self.slots.len();
         let (a, b) = self.window(i, i + 1, DEAD_NEARBY, n);
         if self.exact.ends()[..a].contains(&true) {
-            return false; // the text may end before all this
+            return None;
         }
         let (before, behind) = (usize::from(a > 0), usize::from(b < n));
         let pad = |n: usize| std::iter::repeat_n(Choice::Pool, n);
@@ -154,8 +162,7 @@ impl Session {
         let mut ends = vec![false; before];
         ends.extend_from_slice(&self.exact.ends()[a..=b]);
         ends.resize(choices.len() + 1, true);
-        let mut view = View::new(self.constraint.start, choices, ends);
-        ctx.with_loose(|ctx| find_end(ctx, &mut view).is_none()).unwrap_or(false)
+        Some((View::new(self.constraint.start, choices, ends), a as isize - before as isize))
     }
 
     /// The canvas has no filling even if every gap may have any length.
@@ -208,13 +215,13 @@ impl Session {
         let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
         let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
         concrete.view.set_ends(only(end, n));
-        let fragments = self.constraint.vocabulary.fragments();
-        let is_fragment = |&i: &usize| matches!(self.slots[i], Slot::Token(t) if fragments.has(t));
-        let has_fragments = concrete.changed.iter().any(is_fragment);
-        for &(n_gaps, detail) in windows.iter().filter(|w| w.1 != Detail::Bytes || has_fragments) {
+        for &(n_gaps, detail) in windows {
             let (a, b) = self.window(lo, hi, n_gaps, end);
             if a > b {
                 return None;
+            }
+            if detail == Detail::Bytes && !self.has_fragments(a.saturating_sub(1)..(b + 1).min(n)) {
+                continue;
             }
             if n_gaps > 0 || end > concrete.end {
                 let choices = self.sketched(a..b, detail);
@@ -238,6 +245,11 @@ impl Session {
             }
         }
         None
+    }
+
+    fn has_fragments(&self, range: Range<usize>) -> bool {
+        let fragments = self.constraint.vocabulary.fragments();
+        self.slots[range].iter().any(|slot| matches!(slot, Slot::Token(t) if fragments.has(*t)))
     }
 
     /// From `lo..hi` on, the next `n_gaps` gaps on either side, before `end`.

@@ -72,6 +72,8 @@ pub struct Session {
     pub(super) allowed_known: FxHashMap<usize, Allowed>,
     /// The first sketch (behind them: the exact view) that took too much for an allowed set of the canvas as it is.
     pub(super) too_dear: usize,
+    /// Open cells when the exact view took too long for an allowed set.
+    pub(super) exact_too_dear_at: usize,
     stats: Stats,
     pub(super) clock: Clock,
 }
@@ -117,6 +119,7 @@ impl Session {
             verdict: None,
             allowed_known: FxHashMap::default(),
             too_dear: usize::MAX,
+            exact_too_dear_at: usize::MAX,
             stats: Stats::default(),
             clock: Clock::new(),
         }
@@ -140,6 +143,7 @@ impl Session {
             verdict: self.verdict,
             allowed_known: self.allowed_known.clone(),
             too_dear: self.too_dear,
+            exact_too_dear_at: self.exact_too_dear_at,
             stats: self.stats,
             clock: self.clock,
         }

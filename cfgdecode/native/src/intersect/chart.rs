@@ -128,6 +128,9 @@ pub struct Chart {
     /// Items after which sets come out empty and `overflowed` says so.
     pub max_items: usize,
     pub overflowed: bool,
+    /// Completions looked at so far, and how many may be: building a set can cost much more than the items it has in the end.
+    pub visits: usize,
+    pub max_visits: usize,
     /// Scratch, kept to avoid allocation.
     agenda: Vec<(Symbol, SetId)>,
     /// (symbol, chain of its origin) -> highest rank seen.
@@ -157,6 +160,8 @@ impl Chart {
             n_listed: Cell::new(0),
             max_items: usize::MAX,
             overflowed: false,
+            visits: 0,
+            max_visits: usize::MAX,
             agenda: Vec::new(),
             best: FxHashMap::default(),
             kept: Vec::new(),
@@ -317,7 +322,8 @@ impl Chart {
         let mut kept = std::mem::take(&mut self.kept);
         agenda.extend_from_slice(&sources.arcs);
         while let Some((x, origin)) = agenda.pop() {
-            if best.len() > self.max_items {
+            self.visits += 1;
+            if best.len() > self.max_items || self.visits > self.max_visits {
                 self.overflowed = true;
                 agenda.clear();
                 break;

@@ -136,7 +136,10 @@ impl Chart {
             return Family::DEAD;
         }
         let n_layers = (n_cells + 1).next_power_of_two();
-        let context = self.close(cfg, &key.1, costs, n_layers);
+        let Some(context) = self.close(cfg, &key.1, costs, n_layers) else {
+            self.overflowed = true;
+            return Family::DEAD;
+        };
         let Some(least) = context.iter().map(|c| c.cost).min() else {
             self.families.known.insert(key, Family { n_layers, ..Family::DEAD });
             return Family::DEAD;
@@ -189,8 +192,8 @@ impl Chart {
         }
     }
 
-    /// All items with an origin outside, by rising cost.
-    fn close(&self, cfg: &Cfg, entries: &[Entered], costs: &Costs, n_layers: u32) -> Vec<Item> {
+    /// All items with an origin outside, by rising cost; none if that takes too many completions.
+    fn close(&mut self, cfg: &Cfg, entries: &[Entered], costs: &Costs, n_layers: u32) -> Option<Vec<Item>> {
         let tables = cfg.side(self.side);
         let pumps = &costs.pumps[self.side as usize];
         let mut context: Vec<Item> = Vec::new();
@@ -206,6 +209,10 @@ impl Chart {
             }
         }
         while let Some(Reverse(event)) = agenda.pop() {
+            self.visits += 1;
+            if self.visits > self.max_visits {
+                return None;
+            }
             let (chain, rank) = (self.sets[event.origin as usize].chain, self.sets[event.origin as usize].rank);
             let x = event.symbol;
             if event.waits {
@@ -257,6 +264,6 @@ impl Chart {
             }
         }
         context.sort_unstable();
-        context
+        Some(context)
     }
 }
