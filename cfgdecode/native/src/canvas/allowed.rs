@@ -84,8 +84,14 @@ const LOOKS: [Look; 18] = [
 /// The last look for which tokens that begin or end inside a character are reason enough.
 const WORTH_FRAGMENTS: usize = 7;
 /// The same for the cells deep inside a gap.
-const INSIDE: [Opening; 5] =
-    [around(0, Detail::Coarse), around(2, Detail::Coarse), around(6, Detail::Coarse), beside(0, Detail::Edges), beside(2, Detail::Edges)];
+const INSIDE: [Opening; 6] = [
+    around(0, Detail::Coarse),
+    around(2, Detail::Coarse),
+    around(6, Detail::Coarse),
+    around(16, Detail::Coarse),
+    beside(0, Detail::Edges),
+    beside(2, Detail::Edges),
+];
 
 /// What is opened where the cell counts as open; once it is decided, other ways to a verdict have the rest. The widest of these
 /// have what `INSIDE` opens.
