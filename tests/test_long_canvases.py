@@ -1,0 +1,43 @@
+"""Canvases of many gaps: what a set allows can be committed, and far fixed cells do not hide what may stand elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+import cfgdecode as cd
+
+if not hasattr(cd, "compile"):
+    pytest.skip("the native engine is not built", allow_module_level=True)
+
+
+def test_a_token_beside_a_cut_character_is_decided() -> None:
+    """Cell 434 has to begin the character that 0x9b goes on with, wherever the text of cell 433 stands."""
+    limits = cd.Limits(time_us=5_000_000)
+    constraint = cd.compile(cd.Grammar.builtin("cpp"), cd.Vocabulary.bytes(), limits=limits, eos_policy="eos_to_end")
+    fixed = {38: 4, 90: 199, 141: 200, 156: 9, 201: 210, 257: 147, 261: 65, 283: 7, 286: 229, 323: 132, 333: 223}
+    fixed |= {345: 0, 392: 177, 435: 155, 497: 177}
+    canvas = constraint.canvas([fixed.get(i, 0) for i in range(512)], [i not in fixed for i in range(512)])
+    assert canvas.verdict() is cd.Verdict.COMPLETABLE
+    for token in b"%a*/ ":
+        assert canvas.fork().commit_one(433, token), (bytes([token]), canvas.limit)
+
+
+def test_structure_far_behind_fixed_cells_is_allowed_inside_a_gap() -> None:
+    """The witness reads the fixed cells as one string; a text with more structure must not be lost."""
+    short = [bytes([b]) for b in range(256)]
+    alphabet = [c.encode() for c in '{}[]",:\n a1']
+    longer = [b"".join(t) for n in (2, 3) for t in itertools.product(alphabet, repeat=n)]
+    words = [f"w{i}".encode() for i in range(4_096)]
+    tokens = [*short, *longer, *words, None]
+    vocabulary = cd.Vocabulary.from_tokens(tokens, eos=len(tokens) - 1)
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary)
+    fixed = {21: b"w9", 17: b"1", 26: b"1", 12: b"w1", 19: b"   ", 5: b"w7", 28: b"  "}
+    canvas = constraint.canvas([0] * 126, [True] * 126)
+    for cell, token in fixed.items():
+        assert canvas.commit_one(cell, tokens.index(token))
+    table = canvas.allowed_all()
+    rows = dict(zip(map(int, table.positions), range(len(table.positions)), strict=True))
+    for token in (b"},\n", b"],\n", b" {\n", b'",\n'):
+        assert tokens.index(token) in table.row(rows[72]).ids(), token
