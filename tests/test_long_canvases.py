@@ -1,4 +1,4 @@
-"""Canvases of many gaps: what a set allows can be committed, and far fixed cells do not hide what may stand elsewhere."""
+"""Canvases of many gaps: what stands between far fixed cells must not hide what else may stand there."""
 
 from __future__ import annotations
 
