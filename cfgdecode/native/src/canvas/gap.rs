@@ -181,8 +181,10 @@ impl GapLeft {
             && let Some(right) = ctx.right_before(config, next)
             && ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - 1), right)
         {
-            tokens.push(token);
-            return Some((Next { token, config, right }, m - 1));
+            let next = Next { token, config, right };
+            let left = self.fewest(ctx, m - 1, next);
+            tokens.extend(std::iter::repeat_n(token, (m - left) as usize));
+            return Some((next, left));
         }
         for i in 0..ctx.pool.lexemes.len() {
             if ctx.pool.lexemes[i].cost() > m {
@@ -195,6 +197,24 @@ impl GapLeft {
             }
         }
         self.stretch(ctx, m, next, tokens)
+    }
+
+    /// The fewest of `m` tokens that must be left for what is in front of filler, if filler takes up the others.
+    fn fewest(&self, ctx: &mut Context<'_>, m: u32, filler: Next) -> u32 {
+        let is_filled = |ctx: &mut Context<'_>, m: u32| ctx.charts.fits(&ctx.constraint.cfg, self.hub.steady_member(m), filler.right);
+        if ctx.right_before(filler.config, filler) != Some(filler.right) || !is_filled(ctx, m) {
+            return m;
+        }
+        let (mut too_few, mut enough) = (self.hub.least(), m);
+        while too_few < enough {
+            let middle = too_few + (enough - too_few) / 2;
+            if is_filled(ctx, middle) {
+                enough = middle;
+            } else {
+                too_few = middle + 1;
+            }
+        }
+        enough
     }
 
     /// A lexeme that takes more tokens than it must.

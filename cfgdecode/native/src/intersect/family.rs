@@ -45,6 +45,10 @@ pub struct Family {
 impl Family {
     pub const DEAD: Family = Family { base: Chart::DEAD, least: u32::MAX, n_layers: 0, is_elastic: true };
 
+    pub fn least(&self) -> u32 {
+        self.least
+    }
+
     /// The set behind `layer` tokens, or `DEAD` if nothing takes so few.
     pub fn member(&self, layer: u32) -> SetId {
         if layer < self.least { Chart::DEAD } else { self.base + layer }
