@@ -274,7 +274,8 @@ class Canvas:
         """The tokens t such that the canvas with t at `position` is completable; see `AllowedTokens.is_exact`.
 
         Raises:
-            CanvasError: the cell is not open. LimitExceeded: a limit was reached.
+            CanvasError: the cell is not open. LimitExceeded: it could not be decided within the limits whether the
+                canvas can be completed. A limit that is reached later ends the search: the set is not exact.
         """
         slot = self._open_slot(position)
         raw, is_exact = self._native.allowed(slot)
@@ -282,7 +283,11 @@ class Canvas:
         return AllowedTokens(mask, self.constraint.vocabulary, is_exact)
 
     def allowed_all(self) -> AllowedTable:
-        """The allowed sets of all open cells."""
+        """The allowed sets of all open cells.
+
+        Raises:
+            LimitExceeded: a limit was reached, be it in one set.
+        """
         width = -(-self.constraint.vocabulary.n_logits // 32)
         if not self._intervals:
             positions, row_of, exact, raw = self._native.allowed_all()

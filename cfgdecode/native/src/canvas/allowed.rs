@@ -136,14 +136,29 @@ struct Sorted {
 
 impl Session {
     /// The allowed tokens of an open slot, and whether they are all of them. If not, each has been shown to be
-    /// allowed, but some may be missing.
+    /// allowed, but some may be missing; a limit ends the search for them.
     pub fn allowed(&mut self, i: usize) -> Result<Allowed, &'static str> {
+        self.allowed_within(i).map(|(allowed, _)| allowed)
+    }
+
+    /// The same, and the limit that ended the search, if one did.
+    fn allowed_within(&mut self, i: usize) -> Result<(Allowed, Option<&'static str>), &'static str> {
         if let Some(known) = self.allowed_known.get(&i) {
-            return Ok(known.clone());
+            return Ok((known.clone(), None));
         }
-        let answer = self.find_allowed(i)?;
-        self.allowed_known.insert(i, answer.clone());
-        Ok(answer)
+        let (answer, limit) = self.find_allowed(i)?;
+        if limit.is_none() {
+            self.allowed_known.insert(i, answer.clone());
+        }
+        Ok((answer, limit))
+    }
+
+    /// The allowed tokens of an open slot of many; a limit that ends one search ends all.
+    fn allowed_of_many(&mut self, i: usize) -> Result<Allowed, &'static str> {
+        match self.allowed_within(i)? {
+            (allowed, None) => Ok(allowed),
+            (_, Some(limit)) => Err(limit),
+        }
     }
 
     /// The allowed tokens of all open slots; cells deep inside a gap share one set.
@@ -155,7 +170,7 @@ impl Session {
             match self.slots()[i] {
                 Slot::Open => {}
                 Slot::Optional => {
-                    all.push((i, self.allowed(i)?));
+                    all.push((i, self.allowed_of_many(i)?));
                     i += 1;
                     continue;
                 }
@@ -167,24 +182,24 @@ impl Session {
             let gap = gap_of(self.slots(), i);
             self.share_inside(gap.clone())?;
             for j in gap.clone() {
-                all.push((j, self.allowed(j)?));
+                all.push((j, self.allowed_of_many(j)?));
             }
             i = gap.end;
         }
         Ok(all)
     }
 
-    fn find_allowed(&mut self, i: usize) -> Result<Allowed, &'static str> {
+    fn find_allowed(&mut self, i: usize) -> Result<(Allowed, Option<&'static str>), &'static str> {
         if self.is_small() || self.has_intervals() {
             let allowed = self.with(Stage::Allowed, |ctx, session| {
                 let mut sorted = session.all_undecided(false);
                 session.pass(ctx, &mut |session| &mut session.exact, i..i + 1, &mut sorted);
                 sorted.allowed
             })?;
-            return Ok((allowed.into(), true));
+            return Ok(((allowed.into(), true), None));
         }
         match self.verdict() {
-            Answer::Dead => return Ok((self.no_tokens().into(), true)),
+            Answer::Dead => return Ok(((self.no_tokens().into(), true), None)),
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
@@ -194,12 +209,12 @@ impl Session {
             sorted.allowed.insert(token);
             sorted.undecided.remove(token);
         }
-        // A limit ends the search; what was found before it is allowed.
-        let _ = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i, &mut sorted));
-        if !sorted.undecided.is_empty() && (self.has_small_vocabulary() || self.n_open() <= FEW_OPEN) {
+        // What was found before a limit is allowed.
+        let limit = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i, &mut sorted)).err();
+        if limit.is_none() && !sorted.undecided.is_empty() && (self.has_small_vocabulary() || self.n_open() <= FEW_OPEN) {
             self.ask_exact(i, &mut sorted);
         }
-        Ok((sorted.allowed.into(), sorted.undecided.is_empty()))
+        Ok(((sorted.allowed.into(), sorted.undecided.is_empty()), limit))
     }
 
     /// Decides what is left, or stops trying: what took too long is not asked again before a good share of the open cells is

@@ -76,7 +76,8 @@ impl Context<'_> {
         answer
     }
 
-    /// Asks `f` for no more than so many new items and states, and some times as many completions. None if that is not enough; rows that `f` filled are void then.
+    /// Asks `f` for no more than so many new items and states, and [`VISITS`] times as many completions. None if that is not
+    /// enough; rows that `f` filled are void then.
     pub(super) fn within<T>(&mut self, most: usize, f: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let limits = self.charts.limits();
         self.charts.set_limits((limits.0.min(self.charts.n_items() + most), limits.1.min(self.charts.meeting.n_states + most)));
