@@ -1,6 +1,7 @@
 """What a constraint adds to a decoding loop: a model step of 20 ms, by what is asked of the constraint.
 
     python bench/loop_overhead.py [--cells 256] [--commits 4] [--steps 64] [--wrong 0.1] [--tokenizer FILE]
+        [--device cuda] [--no-renormalised]
 
 The model sleeps and returns prepared logits, so the loop's own work (argmax, softmax) is there in all rows; the last
 column is the constraint's time over the time of the free run. The logits favour a JSON text with EOS behind it, but
@@ -16,12 +17,15 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 import cfgdecode as cd
 from cfgdecode import loops
+from cfgdecode.hooks.stats import Stats
 
 RECORD = {"name": "Ada Lovelace", "tags": ["math", "engine"], "score": -12.5e3, "ok": True, "note": None}
 
@@ -57,6 +61,33 @@ def logits_of(vocabulary: cd.Vocabulary, text: list[int], cells: int, wrong: flo
     return logits
 
 
+class Enough(Exception):
+    """The steps that are to be timed have run."""
+
+
+@dataclass
+class Model:
+    """Prepared logits after a step's time; notes when each step began."""
+
+    logits: torch.Tensor
+    steps: int
+    times: list[float] = field(default_factory=list)
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        # The next step's work stands in the device's queue behind what the loop has asked for.
+        if ids.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.times.append(time.perf_counter())
+        if len(self.times) > self.steps:
+            raise Enough
+        time.sleep(0.020)
+        return self.logits
+
+    def ms_per_step(self) -> list[float]:
+        """Sorted; without the first step, which compiles kernels."""
+        return sorted((b - a) * 1e3 for a, b in itertools.pairwise(self.times[1:]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cells", type=int, default=256)
@@ -64,62 +95,61 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=64, help="steps of the run that are timed")
     parser.add_argument("--wrong", type=float, default=0.1)
     parser.add_argument("--tokenizer")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-renormalised", action="store_true", help="leave out the rows that make all allowed sets")
     arguments = parser.parse_args()
     vocabulary, mask_id, text = vocabulary_of(arguments.tokenizer, arguments.cells)
     constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary)
-    logits = logits_of(vocabulary, text, arguments.cells, arguments.wrong)
-
-    class Enough(Exception):
-        pass
-
-    def model(ids: torch.Tensor) -> torch.Tensor:
-        times.append(time.perf_counter())
-        if len(times) > arguments.steps:
-            raise Enough
-        time.sleep(0.020)
-        return logits
-
-    free = None
-    print(f"{'run':24} {'ms per step':>12} {'waited':>8} {'commit':>8} {'apply':>8} {'added':>8} {'repaired':>9}")
-    for name, held, options in (
+    logits = logits_of(vocabulary, text, arguments.cells, arguments.wrong).to(arguments.device)
+    rows: list[tuple[str, Any, loops.Options]] = [
         ("free", None, loops.Options()),
-        ("raw", constraint, loops.Options()),
-        ("renormalised, waiting", constraint, loops.Options(confidence="renormalised", overlap=False)),
-        ("renormalised, overlap", constraint, loops.Options(confidence="renormalised")),
-    ):
-        times: list[float] = []
-        gate_stats = _run(model, Enough, held, options, arguments, mask_id)
-        step = (times[-1] - times[0]) / (len(times) - 1) * 1e3
-        free = free or step
-        parts = [getattr(gate_stats, f"{part}_us") / 1e3 / len(times) for part in ("wait", "commit", "apply")]
-        columns = f"{parts[0]:8.1f} {parts[1]:8.1f} {parts[2]:8.1f} {step / free - 1:8.0%} {gate_stats.repaired:9}"
-        print(f"{name:24} {step:12.1f} {columns}", flush=True)
+        ("raw, waiting", constraint, loops.Options(overlap=False)),
+        ("raw, overlap", constraint, loops.Options()),
+    ]
+    if not arguments.no_renormalised:
+        rows += [
+            ("renormalised, waiting", constraint, loops.Options(confidence="renormalised", overlap=False)),
+            ("renormalised, overlap", constraint, loops.Options(confidence="renormalised")),
+        ]
+    free = None
+    heads = ("run", "ms per step", "median", "p90", "waited", "commit", "apply", "added", "repaired")
+    print("".join(f"{head:>{24 if head == 'run' else 12}}" for head in heads))
+    for name, held, options in rows:
+        model = Model(logits, arguments.steps)
+        stats = _run(model, held, options, arguments, mask_id)
+        steps = model.ms_per_step()
+        mean = sum(steps) / len(steps)
+        free = free or mean
+        parts = [getattr(stats, f"{part}_us") / 1e3 / len(model.times) for part in ("wait", "commit", "apply")]
+        numbers = [mean, steps[len(steps) // 2], steps[len(steps) * 9 // 10], *parts]
+        columns = "".join(f"{x:12.2f}" for x in numbers)
+        print(f"{name:>24}{columns}{mean / free - 1:12.1%}{stats.repaired:12}", flush=True)
 
 
-def _run(model, enough, constraint, options, arguments, mask_id):  # type: ignore[no-untyped-def]
-    stats = {}
+def _run(model: Model, constraint: Any, options: loops.Options, arguments: argparse.Namespace, mask_id: int) -> Stats:
+    made: list[Stats] = []
     original = loops.gate.Gate.__init__
 
-    def remember(self, *args, **options):  # type: ignore[no-untyped-def]
+    def remember(self: Any, *args: Any, **options: Any) -> None:
         original(self, *args, **options)
-        stats["stats"] = self.stats
+        made.append(self.stats)
 
-    loops.gate.Gate.__init__ = remember
+    loops.gate.Gate.__init__ = remember  # type: ignore[method-assign]
     try:
         loops.llada(
             model,
-            torch.zeros(1, 1, dtype=torch.long),
+            torch.zeros(1, 1, dtype=torch.long, device=model.logits.device),
             mask_id=mask_id,
             constraint=constraint,
             gen_length=arguments.cells,
             steps=arguments.cells // arguments.commits,
             options=options,
         )
-    except enough:
+    except Enough:
         pass
     finally:
-        loops.gate.Gate.__init__ = original
-    return stats["stats"]
+        loops.gate.Gate.__init__ = original  # type: ignore[method-assign]
+    return made[-1]
 
 
 if __name__ == "__main__":

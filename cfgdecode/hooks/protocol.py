@@ -5,6 +5,7 @@
               comparing); starts the mask work of all rows on threads and returns at once
     masks     waits for that work and returns one packed table for the batch
     apply_    sets the logits of disallowed tokens to a finite fill, in place
+    aim       says what the next step will probably propose; looked at on threads while the model runs
     refused   in place of masks, for loops that commit a few cells a step: which of them cannot take their token
     commit    decides this step's tokens together, so that the canvas stays completable
     finalize  fills what is still open with the most probable valid text that fits
@@ -45,6 +46,8 @@ Offset = int | Sequence[int] | Tensor
 Region = tuple[int, int] | Sequence[tuple[int, int]] | None
 _TOP_K = 64
 """Candidates per open cell that `finalize` hands to the engine as scores."""
+_LEAST_AHEAD = 8
+"""Cells of a row that `aim` looks at, at least."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,18 @@ class ConstraintBatch:
 
     # --- decisions
 
+    def aim(self, tokens: Tensor, select: Tensor, conf: Tensor, *, offset: Offset = 0) -> None:
+        """After a step that committed `select`: begin to look at what the next one will probably propose.
+
+        These are the open cells of the highest confidence, twice as many as were committed. Only a hint: answers do not
+        depend on it, but a step whose proposals were among these gets its answers at once.
+        """
+        with self.stats.timed("commit_us"):
+            n_done = select.sum(dim=1).tolist()
+            for row, proposals, _ in self._proposals(tokens, torch.ones_like(select), conf, offset):
+                likely = sorted((p for p in proposals if row.open[p[0]]), key=lambda p: -p[2])
+                row.start_aim(likely[: max(_LEAST_AHEAD, 2 * n_done[row.index])], self._pool)
+
     def refused(
         self,
         tokens: Tensor,
@@ -219,6 +234,10 @@ class ConstraintBatch:
 
     def known_refused(self, tokens: Tensor, select: Tensor, *, offset: Offset = 0) -> tuple[Tensor, MaskTable]:
         """The same as far as earlier answers tell: costs no question."""
+        with self.stats.timed("wait_us"):
+            for row in self._live():
+                row.settle()
+                self.stats.mask_us, row.aim_us = self.stats.mask_us + row.aim_us, 0
         with self.stats.timed("commit_us"):
             jobs = self._proposals(tokens, select, None, offset)
             found = [[c for c, t, _ in ps if row.open[c] and row.surely_refuses(c, t)] for row, ps, _ in jobs]

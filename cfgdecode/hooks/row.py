@@ -4,8 +4,8 @@ Terms: a *cell* is an index into the row's region (the response), a *position* a
 cell = position - start. A *proposal* is (cell, token, score); an *edit* is a proposal for a cell that already holds a
 token (LLaDA2.1's token editing, re-noising), which is reopened first.
 
-Invariants: while a mask job runs, nobody else touches the canvas (every other method waits for it). A canvas that
-was completable stays completable through `commit` and `finish`: they write only tokens that the engine accepted.
+Invariants: while a job runs, nobody else touches the canvas or the bounds (every other method waits for it). A canvas
+that was completable stays completable through `commit` and `finish`: they write only tokens that the engine accepted.
 Limits: where the engine cannot answer in time, a proposal counts as refused, a table is missing (None: no filter for
 that step), and a cell takes its token from the last proved witness; so a limit costs freedom, never validity.
 Cost: `set` is one comparison of the ids when nothing changed; a commit asks the engine once for all proposals and once
@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cfgdecode.canvas import Verdict
-from cfgdecode.errors import DeadCanvasError, LimitExceeded
+from cfgdecode.errors import CfgDecodeError, DeadCanvasError, LimitExceeded
 
 Policy = Literal["substitute", "defer", "strict"]
 Proposal = tuple[int, int, float]
@@ -81,7 +81,8 @@ class Row:
         self.ids, self.open = ids.copy(), open.copy()
         self.canvas = constraint.canvas(self.ids, open=self.open, lane=lane, **({"gaps": gaps} if gaps else {}))
         self.mask_us = 0
-        self._job: Future[Any] | None = None
+        self.aim_us = 0
+        self._job: Future[None] | None = None
         self._table: Any = None
         self._has_table = False
         self._proved: list[int] | None = None
@@ -106,18 +107,44 @@ class Row:
         if pool is not None and self._job is None and not self._has_table and self.open.any():
             self._job = pool.submit(self._make_table)
 
+    def start_aim(self, proposals: Sequence[Proposal], pool: Executor | None) -> None:
+        """Begin `aim`; with no pool it is done at once."""
+        self.settle()
+        if pool is not None:
+            self._job = pool.submit(self.aim, proposals)
+        else:
+            self.aim(proposals)
+
     def settle(self) -> None:
-        """Wait for the mask job."""
+        """Wait for the job under way."""
         if self._job is not None:
             job, self._job = self._job, None
-            self._table, self._has_table = job.result(), True
+            job.result()
 
     def table(self) -> Any:
         """The engine's `AllowedTable` of the canvas as it is; None if it ran into a limit."""
         self.settle()
         if not self._has_table:
-            self._table, self._has_table = self._make_table(), True
+            self._make_table()
         return self._table
+
+    def aim(self, proposals: Sequence[Proposal]) -> None:
+        """Get ready for proposals that are likely to come.
+
+        The witness of the canvas is changed into one that agrees with as many of them as can stand together, best score
+        first, so that to accept them is a comparison; of the others, those that cannot stand at all are noted.
+        """
+        start = time.perf_counter_ns()
+        ranked = sorted((p for p in proposals if not self._surely_refuses(*p[:2])), key=lambda p: -p[2])
+        try:
+            canvas, together = self._together(ranked)
+            self._note_impossible([p for p in ranked if p[0] not in together])
+            for cell in together:
+                canvas.reopen(cell)
+            self.canvas = canvas
+        except CfgDecodeError:
+            pass  # Should they really be proposed, the step says what is wrong with them.
+        self.aim_us += (time.perf_counter_ns() - start) // 1000
 
     def refused(self, proposals: Sequence[Proposal]) -> list[int]:
         """The cells whose proposal cannot stand there, whatever the other cells hold; a limit refuses nothing.
@@ -126,18 +153,30 @@ class Row:
         """
         self.settle()
         ranked = sorted(proposals, key=lambda p: -p[2])
-        canvas = self.canvas.fork()
-        together = {cell: token for cell, token, _ in ranked if canvas.commit_one(cell, token)}
+        canvas, together = self._together(ranked)
         if len(together) == len(ranked):
             self._drafted = ranked, canvas, RowCommit(together)
             return []
-        alone = [p for p in ranked if p[0] not in together and self._is_dead_with(p[0], p[1])]
-        for cell, token, _ in alone:
+        return self._note_impossible([p for p in ranked if p[0] not in together])
+
+    def _together(self, ranked: Sequence[Proposal]) -> tuple[Any, dict[int, int]]:
+        """A copy of the canvas with the proposals that it took one after the other, and these."""
+        canvas = self.canvas.fork()
+        return canvas, {cell: token for cell, token, _ in ranked if canvas.commit_one(cell, token)}
+
+    def _note_impossible(self, doubtful: Sequence[Proposal]) -> list[int]:
+        """The cells whose proposal cannot stand whatever the other open cells hold."""
+        alone = [(cell, token) for cell, token, _ in doubtful if self._is_dead_with(cell, token)]
+        for cell, token in alone:
             self._note_refused(cell, token)
-        return [cell for cell, _, _ in alone]
+        return [cell for cell, _ in alone]
 
     def surely_refuses(self, cell: int, token: int) -> bool:
         """Is it known from an earlier step that the open cell cannot take this token."""
+        self.settle()
+        return self._surely_refuses(cell, token)
+
+    def _surely_refuses(self, cell: int, token: int) -> bool:
         bound = self._bounds.get(cell)
         return bound is not None and bound.refuses(token)
 
@@ -259,14 +298,14 @@ class Row:
         verdict: Verdict = self.canvas.verdict()
         return verdict
 
-    def _make_table(self) -> Any:
+    def _make_table(self) -> None:
         start = time.perf_counter_ns()
         try:
-            table = self.canvas.allowed_all()
+            self._table = self.canvas.allowed_all()
         except LimitExceeded:
-            table = None
+            self._table = None
+        self._has_table = True
         self.mask_us += (time.perf_counter_ns() - start) // 1000
-        return table
 
     def _substitute(self, cell: int, best: Best) -> int | None:
         try:

@@ -208,6 +208,8 @@ class Gate:
         done = self.batch.commit(
             tokens, select, _ranks(conf), offset=offset, scores=logits if scores is None else scores
         )
+        if not self._ahead:
+            self.batch.aim(done.tokens, done.select, _ranks(conf), offset=offset)
         return done.tokens, done.select
 
     def draft(self, tokens: Tensor, select: Tensor, conf: Tensor) -> tuple[Tensor, Tensor]:

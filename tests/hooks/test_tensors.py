@@ -146,12 +146,3 @@ def test_the_triton_kernel_agrees_with_the_dense_path_in_the_interpreter():
         check=False,
     )
     assert ran.stdout.strip() == "agree", ran.stderr[-2000:]
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_the_triton_kernel_agrees_with_the_dense_path_on_a_gpu():
-    table, row_of, _ = _case(9000)
-    logits = torch.randn(7, 9000, dtype=torch.bfloat16, device="cuda")
-    want = tensors.apply_dense_(logits.clone(), table.cuda(), row_of.cuda(), fill=-1e20)
-    assert torch.equal(tensors.apply_bitmask_(logits, table.cuda(), row_of.cuda()), want)
