@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 
@@ -24,14 +25,38 @@ def test_a_token_beside_a_cut_character_is_decided() -> None:
         assert canvas.fork().commit_one(433, token), (bytes([token]), canvas.limit)
 
 
-def test_structure_far_behind_fixed_cells_is_allowed_inside_a_gap() -> None:
-    """The witness reads the fixed cells as one string; a text with more structure must not be lost."""
+def _json_vocabulary(*more: bytes) -> tuple[list[bytes | None], cd.Vocabulary]:
+    """Single bytes, tokens of several lexemes, and so many words that no look at all tokens is cheap."""
     short = [bytes([b]) for b in range(256)]
     alphabet = [c.encode() for c in '{}[]",:\n a1']
     longer = [b"".join(t) for n in (2, 3) for t in itertools.product(alphabet, repeat=n)]
     words = [f"w{i}".encode() for i in range(4_096)]
-    tokens = [*short, *longer, *words, None]
-    vocabulary = cd.Vocabulary.from_tokens(tokens, eos=len(tokens) - 1)
+    tokens = [*short, *longer, *words, *more, None]
+    return tokens, cd.Vocabulary.from_tokens(tokens, eos=len(tokens) - 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_two_bytes_of_a_character_near_the_end_are_decided(seed: int) -> None:
+    """The third byte has to follow, the string to close, and far brackets may have to change with it."""
+    cut = "鹅".encode()[:2]
+    tokens, vocabulary = _json_vocabulary(cut)
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=300_000))
+    draw = random.Random(seed)
+    canvas = constraint.canvas([0] * 90, [True] * 90)
+    end = 90 - draw.randrange(3, 9)
+    assert canvas.commit_one(end, len(tokens) - 1)
+    pieces = [b'":', b" {\n", b",\n", b"],", b"},\n", b' "', b'": ', b"w7", b"1"]
+    pieces = [piece for piece in pieces if piece in tokens]
+    for _ in range(16):
+        canvas.commit_one(draw.randrange(0, end - 6), tokens.index(draw.choice(pieces)))
+    verdicts = {cell: canvas.would_accept(cell, tokens.index(cut)) for cell in range(end - 5, end)}
+    assert cd.Verdict.UNDECIDED not in verdicts.values(), verdicts
+    assert verdicts[end - 1] is cd.Verdict.DEAD and verdicts[end - 5] is cd.Verdict.COMPLETABLE
+
+
+def test_structure_far_behind_fixed_cells_is_allowed_inside_a_gap() -> None:
+    """The witness reads the fixed cells as one string; a text with more structure must not be lost."""
+    tokens, vocabulary = _json_vocabulary()
     constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary)
     fixed = {21: b"w9", 17: b"1", 26: b"1", 12: b"w1", 19: b"   ", 5: b"w7", 28: b"  "}
     canvas = constraint.canvas([0] * 126, [True] * 126)

@@ -18,14 +18,15 @@ Rows whose constraint is None pass through untouched.
 
 Guarantee (L2): if `begin` did not raise, then after `finalize` each constrained row is a text of its grammar in its own
 cells, whatever the logits were. Invariant: each row is completable between two calls.
-Cost: at most one copy of ids and one of (tokens, select, conf) to the CPU per step, and one table to the
-device; as much again for each call of `refused` or `known_refused`; no [B, P, V] tensor is ever moved.
+Cost: per step one copy each of tokens, select and conf (and of ids, where they are given) to the CPU, however many
+questions are asked about them, and one table to the device; no [B, P, V] tensor is ever moved.
 See it: `print(batch.stats)`; `batch.rows[0].canvas.explain()`.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,14 +60,44 @@ class MaskTable:
 
 
 @dataclass(frozen=True)
+class Refusals:
+    """Proposals that their own cell does not allow, n of them.
+
+    where: (batch rows int64[n], columns of the window int64[n]), on the CPU, an index for tensors of shape [B, P, ...];
+    masks: row_of int32[n] and the table of what these cells may still allow.
+    """
+
+    where: tuple[Tensor, Tensor]
+    masks: MaskTable
+
+
+@dataclass(frozen=True)
 class Commit:
-    """A step's outcome: write `tokens` where `select`; both have the shape of the proposals."""
+    """A step's outcome: write `tokens` where `select`; both have the shape of the proposals, and may be these."""
 
     tokens: Tensor
     select: Tensor
     n_rejected: int
     n_substituted: int
     n_deferred: int
+
+
+class _HostCopies:
+    """Small tensors on the CPU; those asked for last are kept, as the questions of a step are about the same few."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[Tensor, int, np.ndarray]] = deque(maxlen=4)
+
+    def __call__(self, tensor: Tensor | np.ndarray) -> np.ndarray:
+        if isinstance(tensor, np.ndarray):
+            return tensor
+        for kept, version, copy in self._kept:
+            if kept is tensor and version == tensor._version:
+                return copy
+        there = tensor.detach()
+        copy = (there.double() if there.is_floating_point() else there).cpu().numpy()
+        self._kept.append((tensor, tensor._version, copy))
+        return copy
 
 
 @lru_cache(maxsize=1)
@@ -101,6 +132,7 @@ class ConstraintBatch:
         self.rows: list[Row | None] = []
         self.errors: dict[int, CfgDecodeError] = {}
         self._pool = _pool() if overlap else None
+        self.on_host = _HostCopies()
 
     # --- lifecycle
 
@@ -204,61 +236,76 @@ class ConstraintBatch:
         depend on it, but a step whose proposals were among these gets its answers at once.
         """
         with self.stats.timed("commit_us"):
-            n_done = select.sum(dim=1).tolist()
-            for row, proposals, _ in self._proposals(tokens, torch.ones_like(select), conf, offset):
-                likely = sorted((p for p in proposals if row.open[p[0]]), key=lambda p: -p[2])
-                row.start_aim(likely[: max(_LEAST_AHEAD, 2 * n_done[row.index])], self._pool)
+            offsets = _offsets(offset, len(self.rows))
+            tokens_cpu, conf_cpu, n_done = self.on_host(tokens), self.on_host(conf), self.on_host(select).sum(axis=1)
+            for row in self._live():
+                shift = offsets[row.index] - row.start
+                cells = np.flatnonzero(row.open)
+                cells = cells[(cells >= shift) & (cells < shift + tokens_cpu.shape[1])]
+                ranks = conf_cpu[row.index, cells - shift]
+                n = max(_LEAST_AHEAD, 2 * int(n_done[row.index]))
+                best = np.argsort(-ranks, kind="stable")[:n]
+                values = tokens_cpu[row.index, cells[best] - shift].tolist()
+                scores = [_rank(c) for c in ranks[best].tolist()]
+                row.start_aim(list(zip(cells[best].tolist(), values, scores, strict=True)), self._pool)
 
     def refused(
         self,
         tokens: Tensor,
-        select: Tensor,
+        select: Tensor | np.ndarray,
         conf: Tensor | None = None,
         *,
         offset: Offset = 0,
-        among: Tensor | None = None,
-    ) -> tuple[Tensor, MaskTable]:
+        among: Tensor | np.ndarray | None = None,
+    ) -> Refusals | None:
         """Which selected proposals for open cells their own cell does not allow, and what is left for these cells.
 
-        `among` bool[B, P]: only these can be in the answer (default: all selected). Returns bool[B, P] and a table for
-        its True cells (row_of int32[n_refused], in the order of `torch.nonzero`): all tokens but those that the cell
-        has refused so far, or what it allows if it has refused several. This is for loops that commit a few cells a
-        step: it costs about as much as the `commit` that follows, which takes over its work, instead of the allowed
-        sets of all cells.
+        `among` bool[B, P]: only these can be in the answer (default: all selected). None: every one of them can stand.
+        What is left: all tokens but those that the cell has refused so far, or what it allows if it has refused
+        several. This is for loops that commit a few cells a step: it costs about as much as the `commit` that follows,
+        which takes over its work, instead of the allowed sets of all cells.
         """
         with self.stats.timed("commit_us"):
             jobs = self._proposals(tokens, select, conf, offset)
             jobs = [(row, [p for p in proposals if row.open[p[0]]], shift) for row, proposals, shift in jobs]
             found = self._each(jobs, lambda row, proposals, shift: row.refused(proposals))
-            return self._refusals(tokens, select if among is None else among, jobs, found)
+            return self._refusals(tokens.device, select if among is None else among, jobs, found)
 
-    def known_refused(self, tokens: Tensor, select: Tensor, *, offset: Offset = 0) -> tuple[Tensor, MaskTable]:
+    def known_refused(self, tokens: Tensor, select: Tensor | np.ndarray, *, offset: Offset = 0) -> Refusals | None:
         """The same as far as earlier answers tell: costs no question."""
         with self.stats.timed("wait_us"):
             for row in self._live():
                 row.settle()
                 self.stats.mask_us, row.aim_us = self.stats.mask_us + row.aim_us, 0
+        if not any(row.has_refused() for row in self._live()):
+            return None
         with self.stats.timed("commit_us"):
             jobs = self._proposals(tokens, select, None, offset)
             found = [[c for c, t, _ in ps if row.open[c] and row.surely_refuses(c, t)] for row, ps, _ in jobs]
-            return self._refusals(tokens, select, jobs, found)
+            return self._refusals(tokens.device, select, jobs, found)
 
-    def _refusals(self, tokens: Tensor, among: Tensor, jobs: list[Any], found: list[Any]) -> tuple[Tensor, MaskTable]:
-        wrong, packed = torch.zeros_like(among), []
+    def _refusals(
+        self, device: torch.device, among: Tensor | np.ndarray, jobs: list[Any], found: list[Any]
+    ) -> Refusals | None:
+        among_cpu = self.on_host(among)
+        where, packed = [], []
         for (row, _, shift), cells in zip(jobs, found, strict=True):
             if isinstance(cells, CfgDecodeError):
                 self.errors[row.index] = cells
                 continue
             for cell in sorted(cells):
-                bits = row.bound(cell) if bool(among[row.index, cell - shift]) else None
+                bits = row.bound(cell) if among_cpu[row.index, cell - shift] else None
                 if bits is not None:
-                    wrong[row.index, cell - shift] = True
+                    where.append((row.index, cell - shift))
                     packed.append(bits)
-        table = np.zeros((len(packed), max((len(bits) for bits in packed), default=1)), dtype=np.int32)
+        if not where:
+            return None
+        table = np.zeros((len(packed), max(len(bits) for bits in packed)), dtype=np.int32)
         for u, bits in enumerate(packed):
             table[u, : len(bits)] = bits
-        row_of = torch.arange(len(packed), dtype=torch.int32)
-        return wrong, MaskTable(torch.from_numpy(table).to(tokens.device), row_of.to(tokens.device))
+        rows, columns = torch.tensor(where).unbind(dim=1)
+        row_of = torch.arange(len(packed), dtype=torch.int32, device=device)
+        return Refusals((rows, columns), MaskTable(torch.from_numpy(table).to(device), row_of))
 
     def commit(
         self,
@@ -279,7 +326,7 @@ class ConstraintBatch:
             outcomes = self._each(
                 jobs, lambda row, proposals, shift: row.commit(proposals, _best(scores, row.index, shift), self.policy)
             )
-            return self._merge(tokens.clone(), select.clone(), jobs, outcomes)
+            return self._merge(tokens, select, jobs, outcomes)
 
     def draft(
         self,
@@ -298,7 +345,7 @@ class ConstraintBatch:
             outcomes = self._each(
                 jobs, lambda row, proposals, shift: row.draft(proposals, _best(scores, row.index, shift), policy)
             )
-            return self._merge(tokens.clone(), select.clone(), jobs, outcomes)
+            return self._merge(tokens, select, jobs, outcomes)
 
     def finalize(
         self, ids: Tensor, *, logits: Tensor | None = None, offset: Offset = 0, window: tuple[int, int] | None = None
@@ -397,19 +444,21 @@ class ConstraintBatch:
         return packed
 
     def _proposals(
-        self, tokens: Tensor, select: Tensor, conf: Tensor | None, offset: Offset
+        self, tokens: Tensor, select: Tensor | np.ndarray, conf: Tensor | None, offset: Offset
     ) -> list[tuple[Row, list[Proposal], int]]:
         """(row, its proposals in cells, cell - column) for each constrained row that has any."""
         offsets = _offsets(offset, len(self.rows))
-        tokens_cpu, select_cpu = tokens.detach().cpu().numpy(), select.detach().cpu().numpy()
-        conf_cpu = np.zeros(tokens_cpu.shape) if conf is None else conf.detach().double().cpu().numpy()
+        tokens_cpu, select_cpu = self.on_host(tokens), self.on_host(select)
+        conf_cpu = None if conf is None else self.on_host(conf)
         jobs = []
         for row in self._live():
-            shift = offsets[row.index] - row.start
-            columns = [int(j) for j in np.flatnonzero(select_cpu[row.index]) if 0 <= j + shift < len(row)]
-            proposals = [(j + shift, int(tokens_cpu[row.index, j]), float(conf_cpu[row.index, j])) for j in columns]
-            if proposals:
-                jobs.append((row, proposals, shift))
+            shift, i = offsets[row.index] - row.start, row.index
+            columns = np.flatnonzero(select_cpu[i])
+            columns = columns[(columns + shift >= 0) & (columns + shift < len(row))]
+            if len(columns):
+                cells, values = (columns + shift).tolist(), tokens_cpu[i, columns].tolist()
+                scores = [0.0] * len(cells) if conf_cpu is None else [_rank(c) for c in conf_cpu[i, columns].tolist()]
+                jobs.append((row, list(zip(cells, values, scores, strict=True)), shift))
         return jobs
 
     def _each(self, jobs: list[Any], decide: Callable[[Row, list[Proposal], int], Any]) -> list[Any]:
@@ -427,6 +476,8 @@ class ConstraintBatch:
 
     def _merge(self, tokens: Tensor, select: Tensor, jobs: list[Any], outcomes: list[Any]) -> Commit:
         rejected = substituted = deferred = 0
+        if any(isinstance(o, CfgDecodeError) or o.substituted or o.deferred for o in outcomes):
+            tokens, select = tokens.clone(), select.clone()
         for (row, proposals, shift), outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, CfgDecodeError):
                 self.errors[row.index] = outcome
@@ -443,6 +494,10 @@ class ConstraintBatch:
         self.stats.substituted += substituted
         self.stats.deferred += deferred
         return Commit(tokens, select, rejected, substituted, deferred)
+
+
+def _rank(conf: float) -> float:
+    return conf if conf == conf else 0.0
 
 
 def _regions(region: Region, n_rows: int, length: int) -> list[tuple[int, int]]:

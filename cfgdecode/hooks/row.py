@@ -135,7 +135,9 @@ class Row:
         first, so that to accept them is a comparison; of the others, those that cannot stand at all are noted.
         """
         start = time.perf_counter_ns()
-        ranked = sorted((p for p in proposals if not self._surely_refuses(*p[:2])), key=lambda p: -p[2])
+        mask = self.constraint.vocabulary.mask
+        likely = [p for p in proposals if p[1] != mask and not self._surely_refuses(*p[:2])]
+        ranked = sorted(likely, key=lambda p: -p[2])
         try:
             canvas, together = self._together(ranked)
             self._note_impossible([p for p in ranked if p[0] not in together])
@@ -179,6 +181,10 @@ class Row:
     def _surely_refuses(self, cell: int, token: int) -> bool:
         bound = self._bounds.get(cell)
         return bound is not None and bound.refuses(token)
+
+    def has_refused(self) -> bool:
+        """Has any cell refused a token since the last edit."""
+        return bool(self._bounds)
 
     def bound(self, cell: int) -> np.ndarray | None:
         """int32[W]: what a cell may allow since it refused something, never nothing."""

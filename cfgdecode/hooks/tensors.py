@@ -36,7 +36,7 @@ def apply_bitmask_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float
     fill = finite_fill(logits.dtype) if fill is None else fill
     if table.shape[0] == 0:
         return logits
-    if logits.device.type == "cuda":
+    if logits.device.type == "cuda" and logits.element_size() <= 4:
         from cfgdecode.hooks.triton_kernel import apply_triton_, is_available
 
         if is_available():

@@ -1,8 +1,9 @@
 """The bitmask fill as one Triton kernel: logits row -> shared table row.
 
 One program handles `BLOCK` tokens of one logits row: it reads the row's table index, leaves at once when that is -1,
-loads BLOCK / 32 words, stores the fill under the bits that are 0, and lifts allowed logits that are below half of it.
-A row costs its mask words, one read of its allowed logits and one write of the others. Same arguments and results as
+loads BLOCK / 32 words, and writes the fill where the bit is 0 and elsewhere the logit, or half the fill if that is
+more. It reads and writes every logit, also those that stay: whole runs of memory move faster than scattered halves of
+them. Same arguments and results, for logits of up to 32 bits, as
 `tensors.apply_dense_`, which is the oracle in the tests; without a GPU they run in Triton's interpreter
 (TRITON_INTERPRET=1 before triton is imported)."""
 
@@ -36,15 +37,17 @@ def _kernel() -> Any:
         row = tl.program_id(0)
         source = tl.load(row_of + row)
         if source >= 0:
-            tokens = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+            # A tile of BLOCK / 32 words by 32 bits.
+            word = tl.program_id(1) * (BLOCK // 32) + tl.arange(0, BLOCK // 32)
+            bit = tl.arange(0, 32)
+            words = tl.load(table + source.to(tl.int64) * n_words + word, mask=word < n_words, other=0)
+            refused = ((words[:, None] >> bit[None, :]) & 1) == 0
+            tokens = word[:, None] * 32 + bit[None, :]
             inside = tokens < n_logits
-            word = tokens // 32
-            words = tl.load(table + source.to(tl.int64) * n_words + word, mask=inside & (word < n_words), other=0)
-            refused = ((words >> (tokens % 32)) & 1) == 0
             place = logits + row.to(tl.int64) * logits_stride + tokens
-            kept = tl.load(place, mask=inside & ~refused, other=0.0).to(tl.float32)
-            tl.store(place, fill, mask=inside & refused)
-            tl.store(place, fill / 2, mask=inside & ~refused & (kept < fill / 2))
+            old = tl.load(place, mask=inside, other=0.0).to(tl.float32)
+            lifted = tl.where(old < fill / 2, fill / 2, old)
+            tl.store(place, tl.where(refused, fill, lifted), mask=inside)
 
     return fill_disallowed
 

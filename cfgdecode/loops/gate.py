@@ -32,12 +32,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cfgdecode.errors import CanvasError, CfgDecodeError
 from cfgdecode.hooks.errors import LogitsError
-from cfgdecode.hooks.protocol import ConstraintBatch, MaskTable, Offset, Region
+from cfgdecode.hooks.protocol import ConstraintBatch, MaskTable, Offset, Refusals, Region
 from cfgdecode.hooks.row import Policy
 from cfgdecode.hooks.stats import Stats
 from cfgdecode.hooks.tensors import apply_bitmask_, finite_fill, is_allowed
@@ -86,6 +87,7 @@ class Gate:
         self._generator: torch.Generator | None = None
         self._ahead = self.options.confidence == "renormalised"
         self._seen: tuple[Tensor, Offset] | None = None
+        self._constrained: Tensor | None = None
         self._needs_sets = False
         rows = constraint if isinstance(constraint, (list, tuple)) else [constraint]
         if any(c is not None for c in rows):
@@ -109,6 +111,15 @@ class Gate:
         self.batch.begin(ids, open=open, region=region, n_logits=_width_of(model), mask_id=mask_id, masks=self._ahead)
         # Substitutes are drawn from a generator of their own: the loop's random numbers stay those of a free run.
         self._generator = torch.Generator(device=ids.device).manual_seed(0)
+
+    def constrained(self, ids: Tensor) -> Tensor:
+        """bool like ids: the cells that a constraint looks after."""
+        if self._constrained is None:
+            self._constrained = torch.zeros(ids.shape, dtype=torch.bool, device=ids.device)
+            for row in self.batch.rows if self.batch is not None else []:
+                if row is not None:
+                    self._constrained[row.index, row.start : row.start + len(row)] = True
+        return self._constrained
 
     def sync(self, ids: Tensor | None = None, open: Tensor | None = None) -> None:
         """Start the step's mask work, if any; arguments only if cells changed otherwise than by `commit`."""
@@ -146,56 +157,64 @@ class Gate:
         if self.batch is None or self._seen is None:
             return tokens, conf, rule(tokens, conf)
         state = None if generator is None else generator.get_state()
+        offset = self._seen[1]
         select = rule(tokens, conf)
-        checked = torch.zeros_like(select)
+        checked = np.zeros(select.shape, dtype=bool)
         n_asked = _ROUNDS - 1 if self._needs_sets else 0
         self._needs_sets = False
-        while bool((fresh := select & ~checked).any()):
-            wrong, masks = self.batch.known_refused(tokens, fresh, offset=self._seen[1])
-            if not bool(wrong.any()):
-                if n_asked < _ROUNDS:
-                    wrong, masks = self.batch.refused(tokens, select, _ranks(conf), offset=self._seen[1], among=fresh)
-                    checked = checked | fresh & ~wrong
-                else:
-                    wrong, masks = self._all_refused(tokens, checked)
-                    checked = torch.ones_like(select)
-                    self._needs_sets = True
+        while (fresh := self.batch.on_host(select) & ~checked).any():
+            wrong = self.batch.known_refused(tokens, fresh, offset=offset)
+            if wrong is not None:
+                # The rule has to be asked again anyway: once for all that is known instead of one by one.
+                wrong = self.batch.known_refused(tokens, ~checked, offset=offset)
+            elif n_asked < _ROUNDS:
+                wrong = self.batch.refused(tokens, select, conf, offset=offset, among=fresh)
+                checked |= fresh
                 n_asked += 1
-            if bool(wrong.any()):
-                tokens, conf = self._replaced(tokens, conf, wrong, masks, penalise, greedy)
-                if generator is not None and state is not None:
-                    generator.set_state(state)
-                select = rule(tokens, conf)
+            else:
+                wrong = self._all_refused(tokens, checked)
+                checked[:] = self._needs_sets = True
+            if wrong is None:
+                break
+            if not self._needs_sets:
+                checked[wrong.where[0].numpy(), wrong.where[1].numpy()] = False
+            tokens, conf = self._replaced(tokens, conf, wrong, penalise, greedy)
+            if generator is not None and state is not None:
+                generator.set_state(state)
+            select = rule(tokens, conf)
         return tokens, conf, select
 
-    def _all_refused(self, tokens: Tensor, checked: Tensor) -> tuple[Tensor, MaskTable]:
+    def _all_refused(self, tokens: Tensor, checked: np.ndarray) -> Refusals | None:
         """The unchecked proposals that their own cell refuses, wherever they are, by the allowed sets of all cells."""
         assert self.batch is not None and self._seen is not None
         logits, offset = self._seen
         masks = self.batch.masks(offset, logits.shape[1], device=logits.device)
-        wrong = ~is_allowed(tokens, masks.table, masks.row_of) & ~checked
-        return wrong, MaskTable(masks.table, masks.row_of[wrong])
+        wrong = ~is_allowed(tokens, masks.table, masks.row_of).cpu() & ~torch.from_numpy(checked)
+        if not bool(wrong.any()):
+            return None
+        rows, columns = torch.nonzero(wrong, as_tuple=True)
+        return Refusals((rows, columns), MaskTable(masks.table, masks.row_of[rows, columns]))
 
     def _replaced(
-        self, tokens: Tensor, conf: Tensor, wrong: Tensor, masks: MaskTable, penalise: bool, greedy: bool
+        self, tokens: Tensor, conf: Tensor, wrong: Refusals, penalise: bool, greedy: bool
     ) -> tuple[Tensor, Tensor]:
         """Other tokens for the wrong proposals, of those that the masks leave."""
         assert self._seen is not None
         with self.stats.timed("apply_us"):
-            self.stats.repaired += int(wrong.sum())
-            rows = self._seen[0][wrong]
+            self.stats.repaired += len(wrong.where[0])
+            where = tuple(index.to(tokens.device) for index in wrong.where)
+            rows = self._seen[0][where]
             total = torch.logsumexp(rows.float(), dim=-1, keepdim=True)
-            proposed = (rows.gather(-1, tokens[wrong].unsqueeze(-1)).float() - total).exp()
-            apply_bitmask_(rows, masks.table, masks.row_of)
+            proposed = (rows.gather(-1, tokens[where].unsqueeze(-1)).float() - total).exp()
+            apply_bitmask_(rows, wrong.masks.table, wrong.masks.row_of)
             better = rows.argmax(dim=-1) if greedy else self._draw(rows)
             # An allowed token's logit is not touched by the fill.
             lost = proposed - (rows.gather(-1, better.unsqueeze(-1)).float() - total).exp()
-            tokens = tokens.clone()
-            tokens[wrong] = better
+            tokens = tokens.index_put(where, better)
             if penalise:
-                conf = conf.clone()
                 floor = 0.0 if self.options.confidence == "raw" else None
-                conf[wrong] -= lost.squeeze(-1).nan_to_num(nan=0.0).clamp(min=floor, max=1.0).to(conf.dtype)
+                lost = lost.squeeze(-1).nan_to_num(nan=0.0).clamp(min=floor, max=1.0).to(conf.dtype)
+                conf = conf.index_put(where, -lost, accumulate=True)
             return tokens, conf
 
     def commit(
@@ -205,11 +224,9 @@ class Gate:
         if self.batch is None or self._seen is None:
             return tokens, select
         logits, offset = self._seen
-        done = self.batch.commit(
-            tokens, select, _ranks(conf), offset=offset, scores=logits if scores is None else scores
-        )
+        done = self.batch.commit(tokens, select, conf, offset=offset, scores=logits if scores is None else scores)
         if not self._ahead:
-            self.batch.aim(done.tokens, done.select, _ranks(conf), offset=offset)
+            self.batch.aim(done.tokens, done.select, conf, offset=offset)
         return done.tokens, done.select
 
     def draft(self, tokens: Tensor, select: Tensor, conf: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,7 +234,7 @@ class Gate:
         if self.batch is None or self._seen is None:
             return tokens, select
         logits, offset = self._seen
-        done = self.batch.draft(tokens, select, _ranks(conf), offset=offset, scores=logits, policy="defer")
+        done = self.batch.draft(tokens, select, conf, offset=offset, scores=logits, policy="defer")
         return done.tokens, done.select
 
     def finalize(self, ids: Tensor, window: tuple[int, int] | None = None) -> Tensor:
@@ -250,8 +267,10 @@ class Gate:
     def _finite(self, logits: Tensor) -> Tensor:
         """The logits with rows that no softmax could take made harmless; only rows of a constraint are looked at."""
         assert self.batch is not None
-        held = torch.tensor([row is not None for row in self.batch.rows], device=logits.device)
         best = logits.amax(dim=-1)
+        if bool(torch.isfinite(best).all()):
+            return logits
+        held = torch.tensor([row is not None for row in self.batch.rows], device=logits.device)
         bad = ~torch.isfinite(best) & held.unsqueeze(1)
         if not bool(bad.any()):
             return logits
@@ -268,10 +287,6 @@ class Gate:
         logits = logits.clone()
         logits[bad] = logits[bad].nan_to_num(nan=0.0, posinf=-fill, neginf=fill)
         return logits
-
-
-def _ranks(conf: Tensor) -> Tensor:
-    return conf.nan_to_num(nan=0.0)
 
 
 def _width_of(model: Any) -> int | None:

@@ -130,7 +130,7 @@ def fill_canvas(
             open = _still_open(open, select, x, start, last, mask_id, gate)
         x = gate.finalize(x, (start, last))
         if gate.active:
-            open[:, start:last] &= ~_constrained(gate, x)[:, start:last]
+            open[:, start:last] &= ~gate.constrained(x)[:, start:last]
     return gate.close(x)
 
 
@@ -180,14 +180,5 @@ def _still_open(open: Tensor, select: Tensor, x: Tensor, start: int, last: int, 
     """Committed cells close. In a free row a cell that got the mask id is masked again, as in the originals."""
     open = open.clone()
     open[:, start:last] &= ~select
-    free = ~_constrained(gate, x)
+    free = ~gate.constrained(x)
     return torch.where(free, x == mask_id, open)
-
-
-def _constrained(gate: Gate, x: Tensor) -> Tensor:
-    """bool[B, L]: cells that a constraint looks after."""
-    here = torch.zeros(x.shape, dtype=torch.bool, device=x.device)
-    for row in gate.batch.rows if gate.batch is not None else []:
-        if row is not None:
-            here[row.index, row.start : row.start + len(row)] = True
-    return here

@@ -109,7 +109,7 @@ pub(super) fn whole_open() -> impl Iterator<Item = usize> {
 const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
 /// The same for the exact view, and for a view of gaps of any length.
 const EXACT_ITEMS: usize = 200_000;
-const LOOSE_ITEMS: usize = 60_000;
+pub(super) const LOOSE_ITEMS: usize = 60_000;
 /// What part of `Limits.items` the exact view may take where it has the last word; where that is not enough, it is asked again
 /// when no more than this share of the open cells is still open.
 const EXACT_SHARE: usize = 10;
@@ -400,11 +400,13 @@ impl Session {
         asked
     }
 
-    /// What is left of the cell's gap on either side, where that is little.
-    fn counted_beside(&self, i: usize) -> Vec<usize> {
-        let gap = gap_of(self.slots(), i);
+    /// What is open on either side of a cell, where that is little.
+    pub(super) fn counted_beside(&self, i: usize) -> Vec<usize> {
+        let is_closed = |j: &usize| self.slots()[*j] != Slot::Open;
+        let first = (0..i).rev().find(is_closed).map_or(0, |j| j + 1);
+        let end = (i + 1..self.slots().len()).find(is_closed).unwrap_or(self.slots().len());
         let most = if self.has_small_vocabulary() { COUNTED_SMALL } else { COUNTED };
-        [gap.start..i, i + 1..gap.end].into_iter().filter(|side| side.len() <= most).flatten().collect()
+        [first..i, i + 1..end].into_iter().filter(|side| side.len() <= most).flatten().collect()
     }
 
     fn no_view(&self) -> View {

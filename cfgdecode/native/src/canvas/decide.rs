@@ -16,16 +16,14 @@ use super::slots::Slot;
 use super::view::{Choice, View};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
-use std::ops::Range;
 
 /// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
-const WINDOWS: [(usize, Detail); 15] = [
+const WINDOWS: [(usize, Detail); 14] = [
     (0, Detail::Coarse),
     (1, Detail::Coarse),
     (1, Detail::Pool),
     (2, Detail::Coarse),
     (2, Detail::Pool),
-    (1, Detail::Bytes),
     (1, Detail::Edges),
     (4, Detail::Coarse),
     (2, Detail::Edges),
@@ -39,10 +37,12 @@ const WINDOWS: [(usize, Detail); 15] = [
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Windows that are tried before the canvas is looked at as a whole.
-const N_NEAR: usize = 6;
+const N_NEAR: usize = 5;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
 const N_FAR: usize = 5;
 const N_CHEAP: usize = 1;
+/// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right.
+const EXACT_SHARE: usize = 20;
 impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
@@ -57,12 +57,18 @@ impl Session {
                 Err(limit) => return Answer::Undecided(limit),
             }
         }
+        // Where all else failed beside a known witness, the exact view rarely helps: it gets a share of the limit.
+        let share = if self.concrete.is_some() && !self.is_small() { EXACT_SHARE } else { 1 };
+        let most = self.constraint.limits.items / share;
         let found = self.with(Stage::Exact, |ctx, session| {
-            let found = find_witness(ctx, &mut session.exact);
+            let Some(found) = ctx.within(most, |ctx| find_witness(ctx, &mut session.exact)) else {
+                session.exact.forget();
+                return None;
+            };
             let found = found.and_then(|(end, witness)| session.with_tail(end, witness).map(|w| (end, w)));
-            found.map(|(end, witness)| session.keep(end, witness)).is_some()
+            Some(found.map(|(end, witness)| session.keep(end, witness)).is_some())
         });
-        answer_of(found)
+        answer_of(found.and_then(|found| found.ok_or("items")))
     }
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
@@ -79,6 +85,10 @@ impl Session {
         let (far, furthest) = far.split_at(N_FAR);
         if session.repair(ctx, far) {
             return Some(Answer::Completable);
+        }
+        session.clock.enter(Stage::Dead);
+        if session.is_dead_counted(ctx) {
+            return Some(Answer::Dead);
         }
         for k in 0..session.sketches.len() {
             session.clock.enter(Stage::Repair);
@@ -146,6 +156,16 @@ impl Session {
         let Some(i) = self.last_changed else { return false };
         let Some((mut view, _)) = self.loose_nearby(i) else { return false };
         ctx.with_loose(|ctx| find_end(ctx, &mut view).is_none()).unwrap_or(false)
+    }
+
+    /// The same with what is left of the change's own gap counted, where that is little.
+    fn is_dead_counted(&mut self, ctx: &mut Context<'_>) -> bool {
+        let Some(i) = self.last_changed else { return false };
+        let counted = self.counted_beside(i);
+        let Some((mut view, first)) = self.loose_nearby(i).filter(|_| !counted.is_empty()) else { return false };
+        counted.into_iter().for_each(|j| view.set_choice((j as isize - first) as usize, Choice::All));
+        let within = |ctx: &mut Context<'_>| ctx.within(allowed::LOOSE_ITEMS, |ctx| find_end(ctx, &mut view).is_none());
+        ctx.with_loose(within).flatten().unwrap_or(false)
     }
 
     /// Some gaps on either side of slot i, of any length and in any text, and the first slot of the canvas that slot 0 of the view
@@ -220,9 +240,6 @@ impl Session {
             if a > b {
                 return None;
             }
-            if detail == Detail::Bytes && !self.has_fragments(a.saturating_sub(1)..(b + 1).min(n)) {
-                continue;
-            }
             if n_gaps > 0 || end > concrete.end {
                 let choices = self.sketched(a..b, detail);
                 for (i, choice) in (a..b).zip(choices).filter(|(i, _)| self.slots[*i] == Slot::Open) {
@@ -245,11 +262,6 @@ impl Session {
             }
         }
         None
-    }
-
-    fn has_fragments(&self, range: Range<usize>) -> bool {
-        let fragments = self.constraint.vocabulary.fragments();
-        self.slots[range].iter().any(|slot| matches!(slot, Slot::Token(t) if fragments.has(*t)))
     }
 
     /// From `lo..hi` on, the next `n_gaps` gaps on either side, before `end`.

@@ -169,7 +169,7 @@ impl Session {
     /// The same as if the slots of `decided` were.
     pub(super) fn sketched_beside(&self, range: Range<usize>, detail: Detail, decided: &Range<usize>) -> Vec<Choice> {
         match &self.representatives {
-            Some(representatives) => sketch::choices(representatives, &self.slots, range, detail, decided),
+            Some(representatives) => sketch::choices(representatives, &self.constraint.vocabulary, &self.slots, range, detail, decided),
             None => self.slots[range].iter().map(general).collect(),
         }
     }

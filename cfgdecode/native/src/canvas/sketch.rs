@@ -2,11 +2,12 @@
 //!
 //! A canvas that can be completed as a sketch says can be completed; the converse need not hold. `Coarse` costs
 //! the same whatever the length of its gaps; the finer ones also find fillings of gaps in which every token must
-//! do the work of several.
+//! do the work of several. Whatever the detail, slots beside a token that ends inside a character may hold the rest of it.
 
 use super::representatives::Representatives;
 use super::slots::Slot;
 use super::view::Choice;
+use crate::vocabulary::Vocabulary;
 use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +42,18 @@ pub(super) fn gap_of(slots: &[Slot], i: usize) -> Range<usize> {
 
 /// What slots `range` may hold; where it begins or ends inside a gap, what the whole gap's slots may hold. The slots of `decided`
 /// count as decided: what is open beside them is a gap of its own.
-pub(super) fn choices(representatives: &Representatives, slots: &[Slot], range: Range<usize>, detail: Detail, decided: &Range<usize>) -> Vec<Choice> {
+pub(super) fn choices(
+    representatives: &Representatives,
+    vocabulary: &Vocabulary,
+    slots: &[Slot],
+    range: Range<usize>,
+    detail: Detail,
+    decided: &Range<usize>,
+) -> Vec<Choice> {
+    let missing = |j: Option<usize>| match j.and_then(|j| slots.get(j)) {
+        Some(Slot::Token(t)) => vocabulary.missing(*t),
+        _ => (0, 0),
+    };
     let mut all = Vec::with_capacity(range.len());
     let mut i = range.start;
     while i < range.end {
@@ -56,18 +68,22 @@ pub(super) fn choices(representatives: &Representatives, slots: &[Slot], range: 
         } else if !decided.is_empty() {
             gap.start = gap.start.max(decided.end);
         }
+        let (begun, ended) = (missing(gap.start.checked_sub(1)).1, missing(Some(gap.end)).0);
         while i < gap.end.min(range.end) {
-            all.push(open_choice(representatives, gap.len(), i - gap.start, detail));
+            let in_character = i < gap.start + begun || i + ended >= gap.end;
+            all.push(open_choice(representatives, gap.len(), i - gap.start, detail, in_character));
             i += 1;
         }
     }
     all
 }
 
-fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, detail: Detail) -> Choice {
+fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, detail: Detail, in_character: bool) -> Choice {
     let edge = || Choice::Some(representatives.edge.clone());
     let is_end = at == 0 || at + 1 == n_cells;
     match detail {
+        Detail::Fine if n_cells == 1 => Choice::All,
+        _ if in_character => Choice::Some(representatives.bytes.clone()),
         Detail::Pool => Choice::Pool,
         Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Coarse => edge(),

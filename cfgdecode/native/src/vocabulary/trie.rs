@@ -105,6 +105,25 @@ impl Vocabulary {
         &self.fragments
     }
 
+    /// How many bytes of characters that it shares a token may lack at most, in front and behind.
+    pub fn missing(&self, token: TokenId) -> (usize, usize) {
+        if !self.fragments.has(token) {
+            return (0, 0);
+        }
+        let text = self.text(token);
+        let is_rest = |b: &&u8| (0x80..0xC0).contains(*b);
+        let first = text.iter().take_while(is_rest).count();
+        let last = text.iter().rev().take_while(is_rest).count();
+        let behind = match text.len().checked_sub(last + 1).map(|lead| text[lead]) {
+            Some(0xC0..0xE0) => 1_usize,
+            Some(0xE0..0xF0) => 2,
+            Some(0xF0..) => 3,
+            Some(_) => 0,
+            None => 3,
+        };
+        (if first == 0 { 0 } else { 4_usize.saturating_sub(first) }, behind.saturating_sub(last))
+    }
+
     pub fn len(&self) -> usize {
         self.special.len()
     }
