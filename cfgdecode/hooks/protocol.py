@@ -86,18 +86,41 @@ class _HostCopies:
     """Small tensors on the CPU; those asked for last are kept, as the questions of a step are about the same few."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[Tensor, int, np.ndarray]] = deque(maxlen=4)
+        self._kept: deque[tuple[Tensor, int, np.ndarray]] = deque(maxlen=6)
 
     def __call__(self, tensor: Tensor | np.ndarray) -> np.ndarray:
         if isinstance(tensor, np.ndarray):
             return tensor
-        for kept, version, copy in self._kept:
-            if kept is tensor and version == tensor._version:
-                return copy
-        there = tensor.detach()
-        copy = (there.double() if there.is_floating_point() else there).cpu().numpy()
-        self._kept.append((tensor, tensor._version, copy))
+        copy = self._find(tensor)
+        if copy is None:
+            copy = _plain(tensor).cpu().numpy()
+            self._kept.append((tensor, tensor._version, copy))
         return copy
+
+    def fetch(self, *tensors: Tensor) -> None:
+        """Copy tensors of one shape that will be asked for, waiting for the device once."""
+        missing = [t for t in tensors if t.device.type != "cpu" and self._find(t) is None]
+        if len(missing) > 1:
+            packed = torch.stack([_as_int64(t) for t in missing]).cpu().numpy()
+            for tensor, bits in zip(missing, packed, strict=True):
+                copy = bits.view(np.float64) if tensor.is_floating_point() else bits.astype(_NUMPY[tensor.dtype])
+                self._kept.append((tensor, tensor._version, copy))
+
+    def _find(self, tensor: Tensor) -> np.ndarray | None:
+        return next((copy for kept, version, copy in self._kept if kept is tensor and version == tensor._version), None)
+
+
+_NUMPY = {torch.bool: np.bool_, torch.int32: np.int32, torch.int64: np.int64}
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    there = tensor.detach()
+    return there.double() if there.is_floating_point() else there
+
+
+def _as_int64(tensor: Tensor) -> Tensor:
+    there = _plain(tensor)
+    return there.view(torch.int64) if there.is_floating_point() else there.long()
 
 
 @lru_cache(maxsize=1)

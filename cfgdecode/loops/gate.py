@@ -162,6 +162,7 @@ class Gate:
         checked = np.zeros(select.shape, dtype=bool)
         n_asked = _ROUNDS - 1 if self._needs_sets else 0
         self._needs_sets = False
+        self.batch.on_host.fetch(tokens, select, conf)
         while (fresh := self.batch.on_host(select) & ~checked).any():
             wrong = self.batch.known_refused(tokens, fresh, offset=offset)
             if wrong is not None:
@@ -182,6 +183,7 @@ class Gate:
             if generator is not None and state is not None:
                 generator.set_state(state)
             select = rule(tokens, conf)
+            self.batch.on_host.fetch(tokens, select, conf)
         return tokens, conf, select
 
     def _all_refused(self, tokens: Tensor, checked: np.ndarray) -> Refusals | None:

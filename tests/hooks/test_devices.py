@@ -113,6 +113,22 @@ def test_every_loop_ends_with_valid_texts(device, which, temperature):
         assert small.is_valid(result.ids[0, 2:18].tolist())
 
 
+def test_a_step_waits_for_the_device_once_for_its_proposals(device):
+    """Tokens, selection and confidences come to the CPU in one copy, whatever their types, and are right there."""
+    copies = ConstraintBatch(small.constraint()).on_host
+    tokens, select = torch.randint(0, 9, (2, 5), device=device), torch.rand(2, 5, device=device) < 0.5
+    for dtype in (torch.float64, *DTYPES):
+        conf = torch.randn(2, 5, device=device).to(dtype)
+        conf[0, 0] = -torch.inf
+        copies.fetch(tokens, select, conf)
+        for tensor in (tokens, select, conf):
+            copy = copies(tensor)
+            assert copy is copies(tensor) and (copy == tensor.cpu().to(torch.float64).numpy()).all()
+        assert copies(select).dtype == bool
+        conf += 1
+        assert (copies(conf) == conf.cpu().double().numpy()).all()
+
+
 def test_transformers_generates_a_valid_text(device):
     transformers = pytest.importorskip("transformers")
     from cfgdecode.hooks.transformers_ar import ConstrainedLogitsProcessor
