@@ -112,6 +112,7 @@ impl Session {
         self.slots[i] = Slot::Open;
         let found = self.find_around(ctx, i, token);
         self.slots[i] = Slot::Token(token);
+        self.second = None; // it was that of the open cell
         let witness = found.and_then(|(end, witness)| self.with_tail(end, witness).map(|w| (end, w)));
         witness.map(|(end, witness)| self.keep(end, witness)).is_some()
     }

@@ -61,8 +61,8 @@ pub struct Session {
     /// Gaps of any length, to show that the canvas is dead.
     pub(super) relaxed: View,
     pub(super) concrete: Option<Concrete>,
-    /// A witness found without the latest one, for the canvas as it is: none until it is looked for, `Some(None)` if there is
-    /// none for what it may take.
+    /// A witness found without the latest one, for the slots as they are now: none until it is looked for, `Some(None)` if that
+    /// found nothing new for what it may take.
     pub(super) second: Option<Option<Concrete>>,
     pub(super) last_changed: Option<usize>,
     /// None until a sketch is needed; then `sketches` and `relaxed` are made too.
