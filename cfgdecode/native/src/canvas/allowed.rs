@@ -91,6 +91,8 @@ const LOOKS: [Look; 23] = [
 ];
 /// The last look for which tokens that begin or end inside a character are reason enough.
 const WORTH_FRAGMENTS: usize = 7;
+/// Undecided tokens from which on a second witness is looked around: a whole kind of lexemes, not some long combination.
+const WORTH_SECOND: usize = 64;
 /// The same for the cells deep inside a gap.
 const INSIDE: [Opening; 6] = [
     around(0, Detail::Coarse),
@@ -313,6 +315,7 @@ impl Session {
             match look {
                 Look::Near(Opening { detail: Detail::Bytes, .. }) if !sorted.undecided.meets(ctx.constraint.vocabulary.fragments()) => {}
                 Look::Near(opening) => self.pass_near(ctx, opening, i, sorted),
+                Look::Second(_) if sorted.undecided.iter().nth(WORTH_SECOND - 1).is_none() => {}
                 Look::Second(opening) => _ = self.with_second(ctx, i, |ctx, session| session.pass_near(ctx, opening, i, sorted)),
                 Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
                 Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, sorted),
