@@ -18,7 +18,8 @@
 
 use super::clock::Stage;
 use super::context::Context;
-use super::session::{Answer, Session, only};
+use super::decide::find_witness;
+use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{DETAILS, Detail, gap_of};
 use super::slots::Slot;
 use super::view::{Choice, View};
@@ -54,6 +55,8 @@ const fn beside(n_gaps: usize, detail: Detail) -> Opening {
 enum Look {
     /// Near the cell; what is further away is as in the witness.
     Near(Opening),
+    /// The same with the second witness.
+    Second(Opening),
     /// A sketch of the whole canvas; with `splits` as above.
     Whole { sketch: usize, splits: bool },
     /// The exact view, if that does not take too much.
@@ -61,7 +64,7 @@ enum Look {
 }
 
 /// The passes for one cell, the cheaper ones first.
-const LOOKS: [Look; 18] = [
+const LOOKS: [Look; 23] = [
     Look::Near(around(0, Detail::Coarse)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
@@ -75,6 +78,11 @@ const LOOKS: [Look; 18] = [
     Look::Near(around(8, Detail::Coarse)),
     Look::Whole { sketch: 1, splits: false },
     Look::Near(around(16, Detail::Coarse)),
+    Look::Second(around(0, Detail::Coarse)),
+    Look::Second(around(2, Detail::Coarse)),
+    Look::Second(beside(0, Detail::Edges)),
+    Look::Second(around(8, Detail::Coarse)),
+    Look::Second(beside(2, Detail::Edges)),
     Look::Whole { sketch: 2, splits: false },
     Look::Whole { sketch: 2, splits: true },
     Look::Whole { sketch: 3, splits: false },
@@ -83,6 +91,8 @@ const LOOKS: [Look; 18] = [
 ];
 /// The last look for which tokens that begin or end inside a character are reason enough.
 const WORTH_FRAGMENTS: usize = 7;
+/// Undecided tokens from which on a second witness is looked around: a whole kind of lexemes, not some long combination.
+const WORTH_SECOND: usize = 64;
 /// The same for the cells deep inside a gap.
 const INSIDE: [Opening; 6] = [
     around(0, Detail::Coarse),
@@ -105,8 +115,15 @@ pub(super) fn whole_open() -> impl Iterator<Item = usize> {
     LOOKS.into_iter().filter_map(|look| if let Look::Whole { sketch, splits: false } = look { Some(sketch) } else { None })
 }
 
+/// What is opened where the second witness is looked around.
+pub(super) fn near_second() -> impl Iterator<Item = Opening> {
+    LOOKS.into_iter().filter_map(|look| if let Look::Second(opening) = look { Some(opening) } else { None })
+}
+
 /// Items and states that a sketch of the whole canvas may take for one cell, by sketch.
 const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
+/// The same for the second witness, once for all cells.
+const SECOND_ITEMS: usize = 600_000;
 /// The same for the exact view, and for a view of gaps of any length.
 const EXACT_ITEMS: usize = 200_000;
 pub(super) const LOOSE_ITEMS: usize = 60_000;
@@ -297,11 +314,9 @@ impl Session {
         for (rank, look) in LOOKS.into_iter().enumerate() {
             match look {
                 Look::Near(Opening { detail: Detail::Bytes, .. }) if !sorted.undecided.meets(ctx.constraint.vocabulary.fragments()) => {}
-                Look::Near(opening) => {
-                    self.open_around(i..i + 1, opening);
-                    self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, sorted);
-                    self.close_again(i, opening);
-                }
+                Look::Near(opening) => self.pass_near(ctx, opening, i, sorted),
+                Look::Second(_) if sorted.undecided.iter().nth(WORTH_SECOND - 1).is_none() => {}
+                Look::Second(opening) => _ = self.with_second(ctx, i, |ctx, session| session.pass_near(ctx, opening, i, sorted)),
                 Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
                 Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, sorted),
                 Look::Whole { sketch, splits: true } => {
@@ -322,24 +337,67 @@ impl Session {
         }
     }
 
+    fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, i: usize, sorted: &mut Sorted) {
+        self.open_around(i..i + 1, opening);
+        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, sorted);
+        self.close_again(i, opening);
+    }
+
+    /// Runs `f` with the second witness in place of the latest one, if there is one. The latest witness has come about commit
+    /// by commit, and may read far more of the text as one thing than any text needs to.
+    pub(super) fn with_second<T>(&mut self, ctx: &mut Context<'_>, i: usize, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Option<T> {
+        let second = match self.second.take() {
+            Some(known) => known,
+            None => self.find_second(ctx, i),
+        };
+        let Some(second) = second else {
+            self.second = Some(None);
+            return None;
+        };
+        let latest = self.concrete.replace(second);
+        let answer = f(ctx, self);
+        self.second = Some(std::mem::replace(&mut self.concrete, latest));
+        Some(answer)
+    }
+
+    /// A witness of the cheapest sketch of the whole canvas, with open cell i as open in it.
+    fn find_second(&mut self, ctx: &mut Context<'_>, i: usize) -> Option<Concrete> {
+        let gap = gap_of(&self.slots, i);
+        let choices = self.sketched(gap.clone(), DETAILS[0]);
+        let ask = |ctx: &mut Context<'_>, session: &mut Session| find_witness(ctx, &mut session.sketches[0]);
+        let found = self.with_choices(0, gap.start, choices, |session| session.ask_sketch(ctx, 0, SECOND_ITEMS, ask)).flatten();
+        let (end, witness) = found.and_then(|(end, witness)| Some((end, self.with_tail(end, witness)?)))?;
+        let second = self.concrete_of(end, &witness);
+        self.concrete.as_ref().is_some_and(|latest| latest.tokens != second.tokens).then_some(second)
+    }
+
     fn pass_whole(&mut self, ctx: &mut Context<'_>, sketch: usize, i: usize, sorted: &mut Sorted) {
         let pass = |ctx: &mut Context<'_>, session: &mut Session| session.pass(ctx, &mut |s| &mut s.sketches[sketch], i..i + 1, sorted);
-        if self.ask_sketch(ctx, sketch, pass).is_none() {
+        if self.ask_sketch(ctx, sketch, WHOLE_ITEMS[sketch], pass).is_none() {
             self.too_dear = sketch;
         }
     }
 
-    /// Asks `f`, about a sketch of the whole canvas, for what one cell may take. None if that is not enough.
-    pub(super) fn ask_sketch<T>(&mut self, ctx: &mut Context<'_>, sketch: usize, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Option<T> {
-        let answer = ctx.with_few(|ctx| ctx.within(WHOLE_ITEMS[sketch], |ctx| f(ctx, self)));
+    /// Asks `f`, about a sketch of the whole canvas, for no more than so many items. None if that is not enough.
+    fn ask_sketch<T>(&mut self, ctx: &mut Context<'_>, sketch: usize, most: usize, f: impl FnOnce(&mut Context<'_>, &mut Session) -> T) -> Option<T> {
+        let answer = ctx.with_few(|ctx| ctx.within(most, |ctx| f(ctx, self)));
         if answer.is_none() {
             self.sketches[sketch].forget();
         }
         answer
     }
 
+    /// A witness of a sketch of the whole canvas with this token in open cell i, for what an allowed set may take.
+    pub(super) fn find_whole(&mut self, ctx: &mut Context<'_>, sketch: usize, i: usize, token: TokenId) -> Option<(usize, Witness)> {
+        let gap = gap_of(&self.slots, i);
+        let mut choices = self.sketched(gap.clone(), DETAILS[sketch]);
+        choices[i - gap.start] = Choice::One(token);
+        let ask = |ctx: &mut Context<'_>, session: &mut Session| find_witness(ctx, &mut session.sketches[sketch]);
+        self.with_choices(sketch, gap.start, choices, |session| session.ask_sketch(ctx, sketch, WHOLE_ITEMS[sketch], ask)).flatten()
+    }
+
     /// Runs `f` with other choices from slot `first` of a sketch on.
-    pub(super) fn with_choices<T>(&mut self, sketch: usize, first: usize, choices: Vec<Choice>, f: impl FnOnce(&mut Session) -> T) -> T {
+    fn with_choices<T>(&mut self, sketch: usize, first: usize, choices: Vec<Choice>, f: impl FnOnce(&mut Session) -> T) -> T {
         let before = self.sketches[sketch].set_choices(first, choices);
         let answer = f(self);
         self.sketches[sketch].set_choices(first, before);

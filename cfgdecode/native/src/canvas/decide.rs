@@ -7,11 +7,11 @@
 //! Invariant: a repair that fails leaves the latest witness as it was, so that a change that is taken back costs nothing.
 //! Cost: a window costs its rows; see `sketch.rs` for what the levels of detail cost.
 
-use super::allowed;
+use super::allowed::{self, Opening};
 use super::clock::Stage;
 use super::context::{Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
-use super::sketch::{self, DETAILS, Detail, gap_of};
+use super::sketch::{self, Detail, gap_of};
 use super::slots::Slot;
 use super::view::{Choice, View};
 use crate::lexer::ConfigId;
@@ -122,28 +122,33 @@ impl Session {
         self.slots[i] = Slot::Open;
         let found = self.find_around(ctx, i, token);
         self.slots[i] = Slot::Token(token);
+        self.second = None; // it was that of the open cell
         let witness = found.and_then(|(end, witness)| self.with_tail(end, witness).map(|w| (end, w)));
         witness.map(|(end, witness)| self.keep(end, witness)).is_some()
     }
 
     /// A witness with this token in open cell i.
     fn find_around(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId) -> Option<(usize, Witness)> {
-        for opening in allowed::near_open() {
+        let stays = |ctx: &mut Context<'_>, found: &Option<(usize, Witness)>| found.is_none() && !ctx.stop();
+        let mut found = self.find_near(ctx, i, token, allowed::near_open());
+        for sketch in allowed::whole_open() {
+            if stays(ctx, &found) {
+                found = self.find_whole(ctx, sketch, i, token);
+            }
+        }
+        if stays(ctx, &found) {
+            found = self.with_second(ctx, i, |ctx, session| session.find_near(ctx, i, token, allowed::near_second())).flatten();
+        }
+        found
+    }
+
+    fn find_near(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId, openings: impl Iterator<Item = Opening>) -> Option<(usize, Witness)> {
+        for opening in openings {
             self.open_around(i..i + 1, opening);
             let view = self.concrete_mut()?;
             view.set_choice(i, Choice::One(token));
             let found = find_witness(ctx, view);
             self.close_again(i, opening);
-            if found.is_some() || ctx.stop() {
-                return found;
-            }
-        }
-        let gap = gap_of(&self.slots, i);
-        for sketch in allowed::whole_open() {
-            let mut choices = self.sketched(gap.clone(), DETAILS[sketch]);
-            choices[i - gap.start] = Choice::One(token);
-            let ask = |ctx: &mut Context<'_>, session: &mut Session| find_witness(ctx, &mut session.sketches[sketch]);
-            let found = self.with_choices(sketch, gap.start, choices, |session| session.ask_sketch(ctx, sketch, ask)).flatten();
             if found.is_some() || ctx.stop() {
                 return found;
             }
@@ -292,7 +297,7 @@ fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
 }
 
 /// Left rows to the right, then a filling put together from the right end.
-fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(usize, Witness)> {
+pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(usize, Witness)> {
     let end = find_end(ctx, view)?;
     if (0..end).all(|i| matches!(view.choice(i), Choice::One(_))) {
         return Some((end, (0..view.len()).map(|i| if i < end { one_token(view.choice(i)) } else { Vec::new() }).collect()));

@@ -61,6 +61,9 @@ pub struct Session {
     /// Gaps of any length, to show that the canvas is dead.
     pub(super) relaxed: View,
     pub(super) concrete: Option<Concrete>,
+    /// A witness found without the latest one, for the slots as they are now: none until it is looked for, `Some(None)` if that
+    /// found nothing new for what it may take.
+    pub(super) second: Option<Option<Concrete>>,
     pub(super) last_changed: Option<usize>,
     /// None until a sketch is needed; then `sketches` and `relaxed` are made too.
     representatives: Option<Representatives>,
@@ -111,6 +114,7 @@ impl Session {
             sketches: Vec::new(),
             relaxed,
             concrete: None,
+            second: None,
             last_changed: None,
             representatives: None,
             charts,
@@ -135,6 +139,7 @@ impl Session {
             sketches: self.sketches.clone(),
             relaxed: self.relaxed.clone(),
             concrete: self.concrete.clone(),
+            second: self.second.clone(),
             last_changed: self.last_changed,
             representatives: self.representatives.clone(),
             charts: self.charts.clone(),
@@ -220,6 +225,7 @@ impl Session {
         };
         let refined = self.slots[i] == Slot::Open && matches!(slot, Slot::Token(_));
         self.slots[i] = slot;
+        self.second = None;
         self.allowed_known.clear();
         self.too_dear = usize::MAX;
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
@@ -264,6 +270,7 @@ impl Session {
         self.exact = View::new(self.constraint.start, slots.iter().map(general).collect(), ends.clone());
         self.representatives = None;
         self.concrete = None;
+        self.second = None;
         self.last_changed = None;
         self.allowed_known.clear();
         self.too_dear = usize::MAX;
@@ -304,25 +311,28 @@ impl Session {
 
     pub(super) fn keep(&mut self, end: usize, witness: Witness) {
         if !self.has_intervals() {
-            let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
-            let choices: Vec<Choice> = tokens.iter().map(|&t| Choice::One(t)).collect();
             match &mut self.concrete {
                 Some(concrete) => {
-                    for (i, choice) in choices.into_iter().enumerate() {
-                        concrete.view.set_choice(i, choice);
+                    let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
+                    for (i, &token) in tokens.iter().enumerate() {
+                        concrete.view.set_choice(i, Choice::One(token));
                     }
                     concrete.view.set_ends(only(end, self.slots.len()));
                     concrete.tokens = tokens;
                     concrete.end = end;
                     concrete.changed.clear();
                 }
-                None => {
-                    let view = View::new(self.constraint.start, choices, only(end, self.slots.len()));
-                    self.concrete = Some(Concrete { view, tokens, end, changed: Vec::new() });
-                }
+                None => self.concrete = Some(self.concrete_of(end, &witness)),
             }
         }
         self.witness = Some(witness);
+    }
+
+    pub(super) fn concrete_of(&self, end: usize, witness: &Witness) -> Concrete {
+        let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
+        let choices = tokens.iter().map(|&t| Choice::One(t)).collect();
+        let view = View::new(self.constraint.start, choices, only(end, self.slots.len()));
+        Concrete { view, tokens, end, changed: Vec::new() }
     }
 
     pub(super) fn has_intervals(&self) -> bool {
@@ -351,7 +361,7 @@ impl Session {
         self.exact.forget();
         self.sketches.iter_mut().for_each(View::forget);
         self.relaxed.forget();
-        if let Some(concrete) = &mut self.concrete {
+        for concrete in self.concrete.iter_mut().chain(self.second.iter_mut().flatten()) {
             concrete.view.forget();
         }
     }
