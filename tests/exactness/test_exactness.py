@@ -12,7 +12,7 @@ from cfgdecode import reference
 
 from . import cases as cases_module
 from .brute import Language
-from .cases import cases, group
+from .cases import cases, group, make_case
 from .check import ReferenceEngine, check_case, shrink, solution_of
 from .run import Tally, run
 from .test_reference_against_lark import LEXERS, random_grammar, texts_for
@@ -40,6 +40,25 @@ def test_sketches_answer_as_brute_force():
 @needs_engine
 def test_sketches_that_keep_one_origin_answer_as_brute_force():
     _assert_exact(seed=8, n=2 * QUICK, limits=cfgdecode.Limits(exact_cells=0, origins=1))
+
+
+@needs_engine
+def test_a_lexeme_that_begins_with_ignorable_text_is_counted_whole():
+    """Two spaces behind a third are one T0; two spaces at the start of the text are none."""
+    from .native import NativeEngine
+
+    case = make_case(
+        lark_text="start: T0\nT0: /\\ \\ \\ /\nWS: /\\ /\n%ignore WS\n",
+        lexer="dynamic_complete",
+        tokens=(None, None, b" ", None),
+        eos=(3,),
+        pad=0,
+        mask=1,
+        cells=(None, None, None),
+        gaps=(),
+        policy="pad",
+    )
+    assert check_case(case, NativeEngine(limits=cfgdecode.Limits(exact_cells=0)), solution_of(case)) == []
 
 
 def _assert_exact(seed, n, limits=None):

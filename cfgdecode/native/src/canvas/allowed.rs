@@ -421,9 +421,28 @@ impl Session {
         if rank == 0 && !sorted.undecided.is_empty() {
             self.drop_dead_nearby(ctx, i, sorted);
             self.drop_dead(ctx, i, sorted);
+            self.settle_end(ctx, i, sorted);
         }
         let is_minor = rank >= WORTH_FRAGMENTS && !self.has_small_vocabulary() && sorted.undecided.is_within(ctx.constraint.vocabulary.fragments());
         sorted.undecided.is_empty() || is_minor || ctx.stop()
+    }
+
+    /// Decides the end of the text at the cell as a verdict would in its first steps: no look opens all that is behind it.
+    fn settle_end(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let vocabulary = self.constraint().vocabulary.clone();
+        for &token in &vocabulary.eos {
+            if !sorted.undecided.has(token) {
+                continue;
+            }
+            let mut ended = self.fork();
+            ended.set(i, Slot::Token(token));
+            if let Some(answer) = ended.find_nearby(ctx) {
+                sorted.undecided.remove(token);
+                if answer == Answer::Completable {
+                    sorted.allowed.insert(token);
+                }
+            }
+        }
     }
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.

@@ -71,16 +71,23 @@ impl Session {
         answer_of(found.and_then(|found| found.ok_or("items")))
     }
 
-    /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
-    fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
-        let (near, far) = WINDOWS.split_at(N_NEAR);
-        if session.repair(ctx, near) {
+    /// What changes near the latest change can tell.
+    pub(super) fn find_nearby(&mut self, ctx: &mut Context<'_>) -> Option<Answer> {
+        self.clock.enter(Stage::Repair);
+        if self.repair(ctx, &WINDOWS[..N_NEAR]) {
             return Some(Answer::Completable);
         }
-        session.clock.enter(Stage::Dead);
-        if session.is_dead_nearby(ctx) {
-            return Some(Answer::Dead);
+        self.clock.enter(Stage::Dead);
+        self.is_dead_nearby(ctx).then_some(Answer::Dead)
+    }
+
+    /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
+    fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
+        let near = session.find_nearby(ctx);
+        if near.is_some() {
+            return near;
         }
+        let far = &WINDOWS[N_NEAR..];
         session.clock.enter(Stage::Repair);
         let (far, furthest) = far.split_at(N_FAR);
         if session.repair(ctx, far) {

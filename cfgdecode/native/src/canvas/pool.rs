@@ -107,6 +107,9 @@ pub(super) struct Pool {
     space: Option<u8>,
     /// The configuration from which lexemes of the pool are read: that behind the filler, or the start of the text.
     pub(super) begin: ConfigId,
+    /// Where the filler itself has ended, or the start of the text: lexemes are read from here as well, in the same way. (Filler may
+    /// be the beginning of a lexeme; one that goes on with it is none of the pool.)
+    fresh: ConfigId,
     /// By rising cost.
     pub(super) lexemes: Vec<Completion>,
     /// Ways to configurations inside lexemes, each configuration once, by rising cost.
@@ -131,6 +134,7 @@ impl Pool {
             filler: None,
             space: None,
             begin: constraint.start,
+            fresh: constraint.start,
             lexemes: Vec::new(),
             parts: Vec::new(),
             part_of: FxHashMap::default(),
@@ -147,6 +151,8 @@ impl Pool {
         let mut pool = Pool::none(constraint);
         if let Some((token, behind)) = find_filler(vocabulary, effects, constraint.start) {
             (pool.filler, pool.begin) = (Some((token, behind)), behind);
+            let cuts: Vec<_> = effects.lexer.cuts(behind).to_vec();
+            pool.fresh = cuts.into_iter().find(|(t, _)| effects.is_ignored(*t)).map_or(constraint.start, |cut| cut.1);
             pool.space = vocabulary.text(token).first().copied();
         }
         pool.spell_lexemes(constraint, effects);
@@ -315,22 +321,15 @@ impl Pool {
 
     fn spell_lexemes(&mut self, constraint: &Constraint, effects: &mut Effects) {
         let vocabulary = &constraint.vocabulary;
-        let (fresh, space): (ConfigId, Vec<u8>) = match self.filler {
-            Some((token, behind)) => {
-                let cuts: Vec<_> = effects.lexer.cuts(behind).to_vec();
-                let fresh = cuts.into_iter().find(|(t, _)| effects.is_ignored(*t)).map_or(constraint.start, |cut| cut.1);
-                (fresh, vocabulary.text(token).to_vec())
-            }
-            None => (constraint.start, Vec::new()),
-        };
+        let space = self.filler.map_or_else(Vec::new, |(token, _)| vocabulary.text(token).to_vec());
         let n_terminals = constraint.cfg.n_terminals as usize;
         let (mut lexemes, mut ignored): (Vec<Completion>, Vec<Completion>) = (Vec::new(), Vec::new());
-        let endings = endings(self, effects, fresh, MAX_SEARCH, n_terminals);
+        let endings = endings(self, effects, self.fresh, MAX_SEARCH, n_terminals);
         let mut others: Vec<Spelling> = Vec::new();
         for at in (1..endings.agenda.len()).take(if endings.agenda.len() <= MAX_PARTS { MAX_PARTS } else { 0 }) {
             let text = [&space[..], &text_to(&endings.agenda, at)[..]].concat();
             let Some(tokens) = vocabulary.spell(&text, MAX_TOKENS) else { continue };
-            if let Some((_, configs)) = follow(vocabulary, effects, self.begin, &tokens) {
+            if let Some((_, configs)) = follow(self, vocabulary, effects, self.begin, &tokens) {
                 others.push(Spelling { tokens, configs });
             }
         }
@@ -456,11 +455,11 @@ fn stretch(pool: &mut Pool, vocabulary: &Vocabulary, effects: &mut Effects, text
         for n in 1..=text.len().min(MAX_TOKENS) {
             let found = (|| {
                 let tokens = vocabulary.spell(&text[..n], MAX_TOKENS)?;
-                let (middle, configs) = follow(vocabulary, effects, begin, &tokens)?;
+                let (middle, configs) = follow(pool, vocabulary, effects, begin, &tokens)?;
                 let repeated = pool.loop_token(vocabulary, effects, middle)?;
                 let head = Spelling { tokens, configs };
                 let tokens = vocabulary.spell(&text[n..], MAX_TOKENS)?;
-                let (end, configs) = follow(vocabulary, effects, middle, &tokens)?;
+                let (end, configs) = follow(pool, vocabulary, effects, middle, &tokens)?;
                 pool.may_close(effects, end, Some(terminal)).then_some(Stretch { head, repeated, tail: Spelling { tokens, configs } })
             })();
             if let Some(found) = found.filter(|f| best.as_ref().is_none_or(|b| f.cost() < b.cost())) {
@@ -507,24 +506,44 @@ fn ends_of(
 }
 
 /// The configurations behind each of these tokens on a way that finishes some of these terminals, in order, and whose last
-/// configuration is right (`fits`, asked with the terminals that are left).
+/// configuration is right (`fits`, asked with the terminals that are left). Where lexemes of the pool begin, a way has to be one
+/// whether or not filler stands in front.
 fn thread(
+    pool: &Pool,
     vocabulary: &Vocabulary,
     effects: &mut Effects,
     c: ConfigId,
     tokens: &[TokenId],
     terminals: &[TerminalId],
-    fits: &dyn Fn(&mut Effects, ConfigId, &[TerminalId]) -> bool,
+    fits: Fits<'_>,
 ) -> Option<Vec<ConfigId>> {
     let Some((&token, rest)) = tokens.split_first() else { return fits(effects, c, terminals).then(Vec::new) };
-    for (end, done) in ends_of(effects, vocabulary, c, token, terminals) {
-        if let Some(mut configs) = thread(vocabulary, effects, end, rest, &terminals[done..], fits) {
-            configs.insert(0, end);
-            return Some(configs);
-        }
+    let mut ends = ends_of(effects, vocabulary, c, token, terminals);
+    if c == pool.begin && pool.fresh != c {
+        let as_well = ends_of(effects, vocabulary, pool.fresh, token, terminals);
+        ends.retain(|end| as_well.contains(end));
     }
-    None
+    ends.into_iter().find_map(|end| thread_on(vocabulary, effects, end, rest, terminals, fits))
 }
+
+/// The same behind a first token that ended so.
+fn thread_on(
+    vocabulary: &Vocabulary,
+    effects: &mut Effects,
+    (c, done): (ConfigId, usize),
+    tokens: &[TokenId],
+    terminals: &[TerminalId],
+    fits: Fits<'_>,
+) -> Option<Vec<ConfigId>> {
+    let terminals = &terminals[done..];
+    let Some((&token, rest)) = tokens.split_first() else { return fits(effects, c, terminals).then(|| vec![c]) };
+    let ends = ends_of(effects, vocabulary, c, token, terminals);
+    let mut configs = ends.into_iter().find_map(|end| thread_on(vocabulary, effects, end, rest, terminals, fits))?;
+    configs.insert(0, c);
+    Some(configs)
+}
+
+type Fits<'a> = &'a dyn Fn(&mut Effects, ConfigId, &[TerminalId]) -> bool;
 
 /// A shortest text for each terminal that the lexeme of `c` may end as (or, if `c` is fresh, for each terminal), until `enough`
 /// terminals are found. Where filler cannot end the lexeme, another byte of ignorable text is part of the text.
@@ -613,7 +632,7 @@ fn spell_on(
     let mut completion = complete_with(pool, vocabulary, effects, c, tokens, None, terminal)?;
     for n in 1..=text.len().saturating_sub(1).min(MAX_TOKENS) {
         let Some(tokens) = vocabulary.spell(&text[..n], MAX_TOKENS) else { continue };
-        if let Some((_, configs)) = follow(vocabulary, effects, c, &tokens) {
+        if let Some((_, configs)) = follow(pool, vocabulary, effects, c, &tokens) {
             completion.inside.push(Spelling { tokens, configs });
         }
     }
@@ -638,17 +657,17 @@ fn complete_with(
         [last] if terminal.is_some() => pool.may_close(effects, end, Some(*last)),
         _ => false,
     };
-    let configs = thread(vocabulary, effects, c, &tokens, &terminals, &fits)?;
+    let configs = thread(pool, vocabulary, effects, c, &tokens, &terminals, &fits)?;
     let spelling = Spelling { tokens, configs };
     let mut inside: Vec<Spelling> = Vec::new();
     let last = spelling.last(c);
     if !spelling.tokens.is_empty()
-        && let Some(configs) = thread(vocabulary, effects, c, &spelling.tokens, &[], &|_, end, _| end == last)
+        && let Some(configs) = thread(pool, vocabulary, effects, c, &spelling.tokens, &[], &|_, end, _| end == last)
     {
         inside.push(Spelling { configs, ..spelling.clone() });
     }
     let beyond = before.and_then(|before| {
-        let configs = thread(vocabulary, effects, c, &spelling.tokens, &[before], &|_, end, left| left.is_empty() && end == last)?;
+        let configs = thread(pool, vocabulary, effects, c, &spelling.tokens, &[before], &|_, end, left| left.is_empty() && end == last)?;
         Some(Spelling { configs, ..spelling.clone() })
     });
     Some(Completion { before, terminal, spelling, inside, beyond, stretch: None })
@@ -674,8 +693,8 @@ fn shorten(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, lexeme: 
 }
 
 /// The configurations behind each of these tokens if no terminal ends in them, and the last one.
-fn follow(vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, tokens: &[TokenId]) -> Option<(ConfigId, Vec<ConfigId>)> {
-    let configs = thread(vocabulary, effects, c, tokens, &[], &|_, _, _| true)?;
+fn follow(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, c: ConfigId, tokens: &[TokenId]) -> Option<(ConfigId, Vec<ConfigId>)> {
+    let configs = thread(pool, vocabulary, effects, c, tokens, &[], &|_, _, _| true)?;
     Some((configs.last().copied().unwrap_or(c), configs))
 }
 
