@@ -6,8 +6,9 @@ token (LLaDA2.1's token editing, re-noising), which is reopened first.
 
 Invariants: while a job runs, nobody else touches the canvas or the bounds (every other method waits for it). A canvas
 that was completable stays completable through `commit` and `finish`: they write only tokens that the engine accepted.
-Limits: where the engine cannot answer in time, a proposal counts as refused, a table is missing (None: no filter for
-that step), and a cell takes its token from the last proved witness; so a limit costs freedom, never validity.
+Limits: where the engine cannot decide a proposal, it counts as refused and is not asked about again; a table is
+missing (None: no filter for that step), and a cell takes its token from the last proved witness; so a limit costs
+freedom, never validity.
 Cost: `set` is one comparison of the ids when nothing changed; a commit asks the engine once for all proposals and once
 more for every rejected one.
 """
@@ -41,10 +42,8 @@ class RowCommit:
     n_rejected: int = 0
 
 
-_TRIES = 8
+_TRIES = 2
 """Refusals after which a cell is asked for all that it allows."""
-_TRIES_AHEAD = 2
-"""The same while the model runs, for one cell."""
 
 
 @dataclass
@@ -143,7 +142,7 @@ class Row:
         ranked = sorted(likely, key=lambda p: -p[2])
         try:
             canvas, together = self._together(ranked)
-            self._note_impossible([p for p in ranked if p[0] not in together])
+            self._note_impossible(ranked, together)
             for cell in together:
                 canvas.reopen(cell)
             self.canvas = canvas
@@ -155,12 +154,12 @@ class Row:
     def _ask_ahead(self, cells: Sequence[int]) -> None:
         """The set of the first of these cells that refused more than one token: its next proposals are from it."""
         bounds = [(cell, self._bounds[cell]) for cell in cells if cell in self._bounds]
-        cell, bound = next((b for b in bounds if len(b[1].refused) >= _TRIES_AHEAD and not b[1].is_set), (0, None))
+        cell, bound = next((b for b in bounds if len(b[1].refused) >= _TRIES and not b[1].is_set), (0, None))
         if bound is not None:
             self._ask_set(cell, bound)
 
     def refused(self, proposals: Sequence[Proposal]) -> list[int]:
-        """The cells whose proposal cannot stand there, whatever the other cells hold; a limit refuses nothing.
+        """The cells whose proposal cannot stand there, whatever the other cells hold, or cannot be decided.
 
         Mostly all proposals can stand together, and one question says so; its answer serves the commit that follows.
         """
@@ -170,19 +169,21 @@ class Row:
         if len(together) == len(ranked):
             self._drafted = ranked, canvas, RowCommit(together)
             return []
-        return self._note_impossible([p for p in ranked if p[0] not in together])
+        return self._note_impossible(ranked, together)
 
     def _together(self, ranked: Sequence[Proposal]) -> tuple[Any, dict[int, int]]:
         """A copy of the canvas with the proposals that it took one after the other, and these."""
         canvas = self.canvas.fork()
         return canvas, {cell: token for cell, token, _ in ranked if canvas.commit_one(cell, token)}
 
-    def _note_impossible(self, doubtful: Sequence[Proposal]) -> list[int]:
-        """The cells whose proposal cannot stand whatever the other open cells hold."""
-        alone = [(cell, token) for cell, token, _ in doubtful if self._is_dead_with(cell, token)]
-        for cell, token in alone:
+    def _note_impossible(self, ranked: Sequence[Proposal], together: dict[int, int]) -> list[int]:
+        """Those of the others that cannot stand alone either; what was asked before any was taken was asked alone."""
+        n_alone = next((k for k, (cell, _, _) in enumerate(ranked) if cell in together), len(ranked))
+        others = [(k < n_alone, cell, token) for k, (cell, token, _) in enumerate(ranked) if cell not in together]
+        refused = [(cell, token) for is_known, cell, token in others if is_known or not self._can_take(cell, token)]
+        for cell, token in refused:
             self._note_refused(cell, token)
-        return [cell for cell, _ in alone]
+        return [cell for cell, _ in refused]
 
     def surely_refuses(self, cell: int, token: int) -> bool:
         """Is it known from an earlier step that the open cell cannot take this token."""
@@ -234,8 +235,10 @@ class Row:
         mask = [] if vocabulary.mask is None else [vocabulary.mask]
         return without_bits(np.full(n_words, -1, dtype=np.int32), [*past, *mask])
 
-    def _is_dead_with(self, cell: int, token: int) -> bool:
-        return token == self.constraint.vocabulary.mask or self.canvas.would_accept(cell, token) is Verdict.DEAD
+    def _can_take(self, cell: int, token: int) -> bool:
+        if token == self.constraint.vocabulary.mask:
+            return False
+        return self.canvas.would_accept(cell, token) is Verdict.COMPLETABLE
 
     def commit(self, proposals: Sequence[Proposal], best: Best, policy: Policy) -> RowCommit:
         """Write as many proposals as the canvas can take together, best score first; see `Policy` for the others."""
