@@ -66,3 +66,15 @@ def test_structure_far_behind_fixed_cells_is_allowed_inside_a_gap() -> None:
     rows = dict(zip(map(int, table.positions), range(len(table.positions)), strict=True))
     for token in (b"},\n", b"],\n", b" {\n", b'",\n'):
         assert tokens.index(token) in table.row(rows[72]).ids(), token
+
+
+def test_a_program_read_left_to_right_is_decided_by_little_work() -> None:
+    """The open rest is filled from the pool of lexemes; without it each step searches the whole canvas."""
+    text = (
+        b"#include<map>\nusing namespace std;\nint f(int l, int t){\n    for (int i=0;i<l;i++) t+=i;\n    return t;\n}"
+    )
+    limits = cd.Limits(items=300_000)
+    constraint = cd.compile(cd.Grammar.builtin("cpp"), cd.Vocabulary.bytes(), limits=limits, eos_policy="none")
+    canvas = constraint.canvas(text, [True] * len(text))
+    for cell, byte in enumerate(text):
+        assert canvas.commit_one(cell, byte), (cell, text[:cell], canvas.limit)

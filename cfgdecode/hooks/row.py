@@ -143,6 +143,7 @@ class Row:
         try:
             canvas, together = self._together(ranked)
             self._note_impossible(ranked, together)
+            canvas.verdict()  # finds the witness again, should the last proposal have been refused
             for cell in together:
                 canvas.reopen(cell)
             self.canvas = canvas

@@ -120,6 +120,52 @@ def test_deferring_leaves_cells_open_but_decides_one():
     assert done.select.sum() == 1 and done.n_deferred == 2
 
 
+def _proposed(length, **columns):
+    """tokens, select and conf of one row from column=(token, selected, conf)."""
+    tokens, select = torch.zeros(1, length, dtype=torch.long), torch.zeros(1, length, dtype=torch.bool)
+    conf = torch.full((1, length), -torch.inf)
+    for name, (token, selected, score) in columns.items():
+        column = int(name[1:])
+        tokens[0, column], select[0, column], conf[0, column] = small.TOKENS.index(token), selected, score
+    return tokens, select, conf
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_an_aimed_witness_agrees_with_what_is_likely_to_come(overlap):
+    batch, _ = _begun([ROWS[0]], overlap=overlap)
+    step = {"c2": (b"[", True, 0.9), "c4": (b"1,", False, 0.8), "c3": (b"]", False, 0.7), "c6": (b"x", False, 0.6)}
+    done = batch.commit(*_proposed(11, **step))
+    batch.aim(done.tokens, done.select, _proposed(11, **step)[2])
+    row = batch.rows[0]
+    row.settle()
+    assert row.open.sum() == 8 and row.canvas.open_positions == list(range(1, 9))  # nothing was decided
+    assert row.canvas.witness()[2] == small.TOKENS.index(b"1,")  # column 4
+    assert row.canvas.witness()[1] != small.TOKENS.index(b"]")  # "[]" ends the text, and "1," is likelier
+    assert not row.surely_refuses(1, small.TOKENS.index(b"]"))  # by itself it could stand there
+    assert row.surely_refuses(4, small.TOKENS.index(b"x"))
+    refused = batch.known_refused(*_proposed(11, c6=(b"x", True, 0.5))[:2])
+    assert refused is not None and [w.tolist() for w in refused.where] == [[0], [6]]
+    assert batch.known_refused(*_proposed(11, c4=(b"x", True, 0.5))[:2]) is None
+
+
+def test_aiming_changes_no_outcome():
+    for seed in range(20):
+        outcomes = []
+        for aims in (True, False):
+            generator = torch.Generator().manual_seed(seed)
+            batch, ids = _begun(ROWS)
+            for _ in range(4):
+                logits = torch.randn(3, 11, small.N, generator=generator)
+                tokens, conf = logits.argmax(dim=-1), torch.rand(3, 11, generator=generator)
+                select = (ids == small.MASK) & (torch.rand(3, 11, generator=generator) < 0.3)
+                done = batch.commit(tokens, select, conf, scores=logits)
+                ids = torch.where(done.select, done.tokens, ids)
+                if aims:
+                    batch.aim(done.tokens, done.select, conf)
+            outcomes.append(ids)
+        assert torch.equal(*outcomes)
+
+
 def test_edits_of_decided_cells_are_checked_like_new_tokens():
     text = [small.TOKENS.index(t) for t in (b"[", b"5", b",", b"6", b"]")]
     batch, ids = _begun([[7, 8, *text, *[small.EOS] * 4]])

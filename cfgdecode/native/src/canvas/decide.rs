@@ -41,8 +41,9 @@ const N_NEAR: usize = 5;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
 const N_FAR: usize = 5;
 const N_CHEAP: usize = 1;
-/// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right.
-const EXACT_SHARE: usize = 20;
+/// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
+const EXACT_SHARE: usize = 10;
+const FEW_GAPS: usize = 4;
 impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
@@ -57,8 +58,9 @@ impl Session {
                 Err(limit) => return Answer::Undecided(limit),
             }
         }
-        // Where all else failed beside a known witness, the exact view rarely helps: it gets a share of the limit.
-        let share = if self.concrete.is_some() && !self.is_small() { EXACT_SHARE } else { 1 };
+        // Between many gaps where all else failed beside a known witness, the exact view rarely helps: it gets a share of the limit.
+        let has_past = self.concrete.is_some() && !self.is_small() && self.n_gaps() > FEW_GAPS;
+        let share = if has_past { EXACT_SHARE } else { 1 };
         let most = self.constraint.limits.items / share;
         let found = self.with(Stage::Exact, |ctx, session| {
             let Some(found) = ctx.within(most, |ctx| find_witness(ctx, &mut session.exact)) else {

@@ -107,9 +107,9 @@ pub(super) struct Pool {
     space: Option<u8>,
     /// The configuration from which lexemes of the pool are read: that behind the filler, or the start of the text.
     pub(super) begin: ConfigId,
-    /// Where the filler itself has ended, or the start of the text: lexemes are read from here as well, in the same way. (Filler may
-    /// be the beginning of a lexeme; one that goes on with it is none of the pool.)
-    fresh: ConfigId,
+    /// The start of the text: lexemes are read from here as well, in the same way. (Filler may be the beginning of a lexeme; one that
+    /// goes on with it is none of the pool.)
+    start: ConfigId,
     /// By rising cost.
     pub(super) lexemes: Vec<Completion>,
     /// Ways to configurations inside lexemes, each configuration once, by rising cost.
@@ -134,7 +134,7 @@ impl Pool {
             filler: None,
             space: None,
             begin: constraint.start,
-            fresh: constraint.start,
+            start: constraint.start,
             lexemes: Vec::new(),
             parts: Vec::new(),
             part_of: FxHashMap::default(),
@@ -151,8 +151,6 @@ impl Pool {
         let mut pool = Pool::none(constraint);
         if let Some((token, behind)) = find_filler(vocabulary, effects, constraint.start) {
             (pool.filler, pool.begin) = (Some((token, behind)), behind);
-            let cuts: Vec<_> = effects.lexer.cuts(behind).to_vec();
-            pool.fresh = cuts.into_iter().find(|(t, _)| effects.is_ignored(*t)).map_or(constraint.start, |cut| cut.1);
             pool.space = vocabulary.text(token).first().copied();
         }
         pool.spell_lexemes(constraint, effects);
@@ -321,10 +319,17 @@ impl Pool {
 
     fn spell_lexemes(&mut self, constraint: &Constraint, effects: &mut Effects) {
         let vocabulary = &constraint.vocabulary;
-        let space = self.filler.map_or_else(Vec::new, |(token, _)| vocabulary.text(token).to_vec());
+        let (fresh, space): (ConfigId, Vec<u8>) = match self.filler {
+            Some((token, behind)) => {
+                let cuts: Vec<_> = effects.lexer.cuts(behind).to_vec();
+                let fresh = cuts.into_iter().find(|(t, _)| effects.is_ignored(*t)).map_or(constraint.start, |cut| cut.1);
+                (fresh, vocabulary.text(token).to_vec())
+            }
+            None => (constraint.start, Vec::new()),
+        };
         let n_terminals = constraint.cfg.n_terminals as usize;
         let (mut lexemes, mut ignored): (Vec<Completion>, Vec<Completion>) = (Vec::new(), Vec::new());
-        let endings = endings(self, effects, self.fresh, MAX_SEARCH, n_terminals);
+        let endings = endings(self, effects, fresh, MAX_SEARCH, n_terminals);
         let mut others: Vec<Spelling> = Vec::new();
         for at in (1..endings.agenda.len()).take(if endings.agenda.len() <= MAX_PARTS { MAX_PARTS } else { 0 }) {
             let text = [&space[..], &text_to(&endings.agenda, at)[..]].concat();
@@ -519,8 +524,8 @@ fn thread(
 ) -> Option<Vec<ConfigId>> {
     let Some((&token, rest)) = tokens.split_first() else { return fits(effects, c, terminals).then(Vec::new) };
     let mut ends = ends_of(effects, vocabulary, c, token, terminals);
-    if c == pool.begin && pool.fresh != c {
-        let as_well = ends_of(effects, vocabulary, pool.fresh, token, terminals);
+    if c == pool.begin && pool.start != c {
+        let as_well = ends_of(effects, vocabulary, pool.start, token, terminals);
         ends.retain(|end| as_well.contains(end));
     }
     ends.into_iter().find_map(|end| thread_on(vocabulary, effects, end, rest, terminals, fits))

@@ -305,7 +305,7 @@ impl Session {
         self.slots.iter().filter(|s| **s == Slot::Open).count()
     }
 
-    fn n_gaps(&self) -> usize {
+    pub(super) fn n_gaps(&self) -> usize {
         self.slots.chunk_by(|a, b| (*a == Slot::Open) == (*b == Slot::Open)).filter(|run| run[0] == Slot::Open).count()
     }
 
