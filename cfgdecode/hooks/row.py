@@ -42,8 +42,10 @@ class RowCommit:
     n_rejected: int = 0
 
 
-_TRIES = 2
+_TRIES = 8
 """Refusals after which a cell is asked for all that it allows."""
+_TRIES_AHEAD = 2
+"""The same while the model runs, for one cell."""
 
 
 @dataclass
@@ -155,7 +157,7 @@ class Row:
     def _ask_ahead(self, cells: Sequence[int]) -> None:
         """The set of the first of these cells that refused more than one token: its next proposals are from it."""
         bounds = [(cell, self._bounds[cell]) for cell in cells if cell in self._bounds]
-        cell, bound = next((b for b in bounds if len(b[1].refused) >= _TRIES and not b[1].is_set), (0, None))
+        cell, bound = next((b for b in bounds if len(b[1].refused) >= _TRIES_AHEAD and not b[1].is_set), (0, None))
         if bound is not None:
             self._ask_set(cell, bound)
 
