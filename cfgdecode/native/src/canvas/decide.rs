@@ -95,14 +95,14 @@ impl Session {
         if session.repair(ctx, far) {
             return Some(Answer::Completable);
         }
-        session.clock.enter(Stage::Dead);
-        if session.is_dead_counted(ctx) {
-            return Some(Answer::Dead);
-        }
         for k in 0..session.sketches.len() {
             session.clock.enter(Stage::Repair);
             if k == N_CHEAP && session.repair(ctx, furthest) {
                 return Some(Answer::Completable);
+            }
+            session.clock.enter(Stage::Dead);
+            if k == N_CHEAP + 1 && session.is_dead_counted(ctx) {
+                return Some(Answer::Dead);
             }
             session.clock.enter(Stage::Sketch);
             if let Some((end, witness)) = ctx.with_few(|ctx| find_witness(ctx, &mut session.sketches[k])) {
