@@ -83,7 +83,10 @@ class Commit:
 
 
 class _HostCopies:
-    """Small tensors on the CPU; those asked for last are kept, as the questions of a step are about the same few."""
+    """Small tensors on the CPU; those asked for last are kept, as the questions of a step are about the same few.
+
+    Tensors of inference mode do not tell whether they were changed in place, so these are copied each time.
+    """
 
     def __init__(self) -> None:
         self._kept: deque[tuple[Tensor, int, np.ndarray]] = deque(maxlen=6)
@@ -94,12 +97,13 @@ class _HostCopies:
         copy = self._find(tensor)
         if copy is None:
             copy = _plain(tensor).cpu().numpy()
-            self._kept.append((tensor, tensor._version, copy))
+            if not tensor.is_inference():
+                self._kept.append((tensor, tensor._version, copy))
         return copy
 
     def fetch(self, *tensors: Tensor) -> None:
         """Copy tensors of one shape that will be asked for, waiting for the device once."""
-        missing = [t for t in tensors if t.device.type != "cpu" and self._find(t) is None]
+        missing = [t for t in tensors if t.device.type != "cpu" and not t.is_inference() and self._find(t) is None]
         if len(missing) > 1:
             packed = torch.stack([_as_int64(t) for t in missing]).cpu().numpy()
             for tensor, bits in zip(missing, packed, strict=True):
@@ -107,6 +111,8 @@ class _HostCopies:
                 self._kept.append((tensor, tensor._version, copy))
 
     def _find(self, tensor: Tensor) -> np.ndarray | None:
+        if tensor.is_inference():
+            return None
         return next((copy for kept, version, copy in self._kept if kept is tensor and version == tensor._version), None)
 
 

@@ -7,6 +7,25 @@ from typing import Any
 import torch
 
 
+def llama(vocab_size: int, *, eos: int | list[int], pad: int, seed: int = 0) -> Any:
+    """A left-to-right model of transformers with random weights."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=vocab_size,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=128,
+        bos_token_id=None,
+        eos_token_id=eos,
+        pad_token_id=pad,
+    )
+    return LlamaForCausalLM(config).eval()
+
+
 def diffusion_gemma(vocab_size: int, canvas_length: int, *, eos: int, pad: int, sharpness: float = 4.0) -> Any:
     """A DiffusionGemma of transformers with random weights and no vision tower worth the name."""
     from transformers import (

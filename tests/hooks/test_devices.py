@@ -113,6 +113,20 @@ def test_every_loop_ends_with_valid_texts(device, which, temperature):
         assert small.is_valid(result.ids[0, 2:18].tolist())
 
 
+def test_loops_and_reused_buffers_work_in_inference_mode(device):
+    with torch.inference_mode():
+        model, prompt = On(ToyModel(small.N, seed=3), device), torch.tensor(PROMPT[:1], device=device)
+        result = runs.run(
+            runs.ALL[0], model, prompt, 16, 4, n_logits=small.N, mask_id=small.MASK, constraint=small.constraint()
+        )
+        assert small.is_valid(result.ids[0, 2:18].tolist())
+        copies, conf = ConstraintBatch(small.constraint()).on_host, torch.zeros(1, 3, device=device)
+        for value in range(3):
+            conf.fill_(value)
+            copies.fetch(conf, conf > 0)
+            assert (copies(conf) == value).all()
+
+
 def test_a_step_waits_for_the_device_once_for_its_proposals(device):
     """Tokens, selection and confidences come to the CPU in one copy, whatever their types, and are right there."""
     copies = ConstraintBatch(small.constraint()).on_host
@@ -130,21 +144,10 @@ def test_a_step_waits_for_the_device_once_for_its_proposals(device):
 
 
 def test_transformers_generates_a_valid_text(device):
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
     from cfgdecode.hooks.transformers_ar import ConstrainedLogitsProcessor
 
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=small.N,
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=None,
-        eos_token_id=small.EOS,
-        pad_token_id=small.PAD,
-    )
-    model = transformers.LlamaForCausalLM(config).eval().to(device)
+    model = tiny.llama(small.N, eos=small.EOS, pad=small.PAD).to(device)
     ids = torch.tensor(PROMPT, device=device)
     for how in ({"do_sample": False}, {"do_sample": True}, {"num_beams": 3, "do_sample": False}):
         processor = ConstrainedLogitsProcessor(small.constraint(), max_new_tokens=14)

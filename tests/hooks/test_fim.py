@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from generation import small  # noqa: E402
+from generation import small, tiny  # noqa: E402
 
 import cfgdecode as cd  # noqa: E402
 from cfgdecode.hooks.fim import RegionProcessor, infill, infill_batch  # noqa: E402
@@ -33,18 +33,7 @@ class Tokenizer:
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(3)
-    config = transformers.LlamaConfig(
-        vocab_size=small.N,
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=None,
-        eos_token_id=small.EOS,
-        pad_token_id=small.PAD,
-    )
-    return transformers.LlamaForCausalLM(config).eval()
+    return tiny.llama(small.N, eos=small.EOS, pad=small.PAD, seed=3)
 
 
 def _infill(model, batch, n=6, **options):

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from generation import small  # noqa: E402
+from generation import small, tiny  # noqa: E402
 
 import cfgdecode as cd  # noqa: E402
 from cfgdecode.hooks.transformers_ar import ConstrainedLogitsProcessor  # noqa: E402
@@ -19,19 +19,8 @@ PROMPT = torch.tensor([[7, 8, 9], [10, 11, 12]])
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=small.N + 3,  # logits wider than the vocabulary
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=128,
-        bos_token_id=None,
-        eos_token_id=[small.EOS, small.SPECIAL],
-        pad_token_id=small.PAD,
-    )
-    return transformers.LlamaForCausalLM(config).eval()
+    # Logits wider than the vocabulary.
+    return tiny.llama(small.N + 3, eos=[small.EOS, small.SPECIAL], pad=small.PAD)
 
 
 def _generate(model, constraints, ids=PROMPT, n=14, **options):
