@@ -110,6 +110,14 @@ class _HostCopies:
                 copy = bits.view(np.float64) if tensor.is_floating_point() else bits.astype(_NUMPY[tensor.dtype])
                 self._kept.append((tensor, tensor._version, copy))
 
+    def back(self, copy: np.ndarray, device: torch.device) -> Tensor:
+        """A tensor on the device with these values, which need not be copied from there again."""
+        # On the CPU the tensor must not share memory with what is kept.
+        tensor = torch.from_numpy(copy.copy()).to(device)
+        if not tensor.is_inference():
+            self._kept.append((tensor, tensor._version, copy))
+        return tensor
+
     def _find(self, tensor: Tensor) -> np.ndarray | None:
         if tensor.is_inference():
             return None
@@ -505,8 +513,8 @@ class ConstraintBatch:
 
     def _merge(self, tokens: Tensor, select: Tensor, jobs: list[Any], outcomes: list[Any]) -> Commit:
         rejected = substituted = deferred = 0
-        if any(isinstance(o, CfgDecodeError) or o.substituted or o.deferred for o in outcomes):
-            tokens, select = tokens.clone(), select.clone()
+        changes = any(isinstance(o, CfgDecodeError) or o.substituted or o.deferred for o in outcomes)
+        tokens_cpu, select_cpu = (self.on_host(t).copy() if changes else self.on_host(t) for t in (tokens, select))
         for (row, proposals, shift), outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, CfgDecodeError):
                 self.errors[row.index] = outcome
@@ -516,9 +524,11 @@ class ConstraintBatch:
             substituted += len(outcome.substituted)
             deferred += len(outcome.deferred)
             for cell, token in outcome.substituted.items():
-                tokens[row.index, cell - shift] = token
+                tokens_cpu[row.index, cell - shift] = token
             for cell in outcome.deferred:
-                select[row.index, cell - shift] = False
+                select_cpu[row.index, cell - shift] = False
+        if changes:
+            tokens, select = self.on_host.back(tokens_cpu, tokens.device), self.on_host.back(select_cpu, select.device)
         self.stats.rejected += rejected
         self.stats.substituted += substituted
         self.stats.deferred += deferred

@@ -87,6 +87,7 @@ class Gate:
         self._generator: torch.Generator | None = None
         self._ahead = self.options.confidence == "renormalised"
         self._seen: tuple[Tensor, Offset] | None = None
+        self._is_nan: Tensor | None = None
         self._constrained: Tensor | None = None
         self._needs_sets = False
         rows = constraint if isinstance(constraint, (list, tuple)) else [constraint]
@@ -162,7 +163,8 @@ class Gate:
         checked = np.zeros(select.shape, dtype=bool)
         n_asked = _ROUNDS - 1 if self._needs_sets else 0
         self._needs_sets = False
-        self.batch.on_host.fetch(tokens, select, conf)
+        self.batch.on_host.fetch(tokens, select, conf, *([] if self._is_nan is None else [self._is_nan]))
+        self._note_nan()
         while (fresh := self.batch.on_host(select) & ~checked).any():
             wrong = self.batch.known_refused(tokens, fresh, offset=offset)
             if wrong is not None:
@@ -267,28 +269,38 @@ class Gate:
         return (logits.double() / self.temperature + gumbel).argmax(dim=-1)
 
     def _finite(self, logits: Tensor) -> Tensor:
-        """The logits with rows that no softmax could take made harmless; only rows of a constraint are looked at."""
+        """The logits with rows that no softmax could take made harmless; rows without a constraint stay as they are.
+
+        A device is not waited for: there every row is gone over, and the step's proposals bring what was NaN along.
+        """
         assert self.batch is not None
         best = logits.amax(dim=-1)
-        if bool(torch.isfinite(best).all()):
+        on_cpu = logits.device.type == "cpu"
+        if on_cpu and bool(torch.isfinite(best).all()):
+            self._is_nan = None
             return logits
-        held = torch.tensor([row is not None for row in self.batch.rows], device=logits.device)
-        bad = ~torch.isfinite(best) & held.unsqueeze(1)
-        if not bool(bad.any()):
-            return logits
-        for row in torch.nonzero((torch.isnan(best) & bad).any(dim=1)).flatten().tolist():
-            self.errors.setdefault(
-                row,
-                LogitsError(
-                    "the model's logits are NaN; the row was completed without them (check the model's dtype: "
-                    "float16 overflows, try bfloat16 or float32)",
-                    row=row,
-                ),
-            )
+        self._is_nan = torch.isnan(best)
         fill = finite_fill(logits.dtype)
-        logits = logits.clone()
-        logits[bad] = logits[bad].nan_to_num(nan=0.0, posinf=-fill, neginf=fill)
-        return logits
+        finite = logits.nan_to_num(nan=0.0, posinf=-fill, neginf=fill)
+        if any(row is None for row in self.batch.rows):
+            held = torch.tensor([row is not None for row in self.batch.rows], device=logits.device)
+            finite = torch.where(held.view(-1, 1, 1), finite, logits)
+        return finite
+
+    def _note_nan(self) -> None:
+        """An error for each constrained row whose logits had NaN at this step."""
+        if self._is_nan is None or self.batch is None:
+            return
+        for row in np.flatnonzero(self.batch.on_host(self._is_nan).any(axis=1)).tolist():
+            if self.batch.rows[row] is not None:
+                self.errors.setdefault(
+                    row,
+                    LogitsError(
+                        "the model's logits are NaN; the row was completed without them (check the model's dtype: "
+                        "float16 overflows, try bfloat16 or float32)",
+                        row=row,
+                    ),
+                )
 
 
 def _width_of(model: Any) -> int | None:
