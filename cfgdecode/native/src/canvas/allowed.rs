@@ -9,11 +9,11 @@
 //! A look may count what is open beside the cell as gaps of their own. That is how a commit sees it, so what is found with
 //! the cell as if decided, a commit finds too; for what is found with the cell as if open, see `decide.rs`.
 //!
-//! What does not fit is looked for near the cell first, where it costs little whatever the length of the canvas.
+//! What does not fit is looked for near the cell, where it costs little whatever the length of the canvas, before it is in all of it.
 //!
 //! The sets of cells deep inside a gap are mostly one set, worked out once for the gap.
 //!
-//! Cost of one pass: the classes of tokens at each fresh configuration in front of the cell, then tokens
+//! Cost of one pass: the classes of tokens at the fresh configurations in front of the cell, if there are few of those, then tokens
 //! that are still undecided, at each configuration that may be behind their first byte.
 
 use super::clock::Stage;
@@ -22,13 +22,14 @@ use super::decide::find_witness;
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{DETAILS, Detail, gap_of};
 use super::slots::Slot;
-use super::view::{Choice, View};
+use super::view::{Choice, LeftRow, View};
 use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
 use crate::lexer::{ConfigId, DEAD};
 use crate::vocabulary::{Branch, EffectId, TokenId, TokenSet, Vocabulary};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -55,7 +56,9 @@ const fn beside(n_gaps: usize, detail: Detail) -> Opening {
 enum Look {
     /// Near the cell; what is further away is as in the witness.
     Near(Opening),
-    /// The same with the second witness.
+    /// The same for tokens that begin or end inside a character: the cells beside the cell hold the rest.
+    Character(Opening),
+    /// Like `Near`, with the second witness.
     Second(Opening),
     /// A sketch of the whole canvas; with `splits` as above.
     Whole { sketch: usize, splits: bool },
@@ -64,14 +67,19 @@ enum Look {
 }
 
 /// The passes for one cell, the cheaper ones first.
-const LOOKS: [Look; 23] = [
+const LOOKS: [Look; 28] = [
     Look::Near(around(0, Detail::Coarse)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
     Look::Near(beside(0, Detail::Edges)),
-    Look::Near(beside(0, Detail::Bytes)),
+    Look::Character(beside(0, Detail::Coarse)),
+    Look::Character(beside(2, Detail::Coarse)),
     Look::Near(around(1, Detail::Edges)),
     Look::Near(around(4, Detail::Coarse)),
+    Look::Character(beside(1, Detail::Edges)),
+    Look::Character(beside(4, Detail::Coarse)),
+    Look::Character(beside(2, Detail::Fine)),
+    Look::Character(beside(8, Detail::Coarse)),
     Look::Whole { sketch: 0, splits: false },
     Look::Near(beside(2, Detail::Edges)),
     Look::Near(beside(1, Detail::Fine)),
@@ -90,17 +98,18 @@ const LOOKS: [Look; 23] = [
     Look::Exact,
 ];
 /// The last look for which tokens that begin or end inside a character are reason enough.
-const WORTH_FRAGMENTS: usize = 7;
+const WORTH_FRAGMENTS: usize = 12;
 /// Undecided tokens from which on a second witness is looked around: a whole kind of lexemes, not some long combination.
 const WORTH_SECOND: usize = 64;
 /// The same for the cells deep inside a gap.
-const INSIDE: [Opening; 6] = [
-    around(0, Detail::Coarse),
-    around(2, Detail::Coarse),
-    around(6, Detail::Coarse),
-    around(16, Detail::Coarse),
-    beside(0, Detail::Edges),
-    beside(2, Detail::Edges),
+const INSIDE: [Look; 7] = [
+    Look::Near(around(0, Detail::Coarse)),
+    Look::Near(around(2, Detail::Coarse)),
+    Look::Near(around(6, Detail::Coarse)),
+    Look::Near(around(16, Detail::Coarse)),
+    Look::Near(beside(0, Detail::Edges)),
+    Look::Near(beside(2, Detail::Edges)),
+    Look::Character(beside(2, Detail::Coarse)),
 ];
 
 /// What is opened where the cell counts as open; once it is decided, other ways to a verdict have the rest. The widest of these
@@ -126,7 +135,7 @@ const WHOLE_ITEMS: [usize; 4] = [300_000, 200_000, 100_000, 60_000];
 const SECOND_ITEMS: usize = 600_000;
 /// The same for the exact view, and for a view of gaps of any length.
 const EXACT_ITEMS: usize = 200_000;
-pub(super) const LOOSE_ITEMS: usize = 60_000;
+pub(super) const LOOSE_ITEMS: usize = 250_000;
 /// What part of `Limits.items` the exact view may take where it has the last word; where that is not enough, it is asked again
 /// when no more than this share of the open cells is still open.
 const EXACT_SHARE: usize = 10;
@@ -134,6 +143,8 @@ const EXACT_AGAIN: (usize, usize) = (3, 4);
 /// Cells of its own gap on one side of a cell up to which a look at what is impossible near it counts them; with few tokens.
 const COUNTED: usize = 1;
 const COUNTED_SMALL: usize = 16;
+/// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
+const FEW_FRESH: usize = 2;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
@@ -278,14 +289,10 @@ impl Session {
     fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Sorted {
         let i = cells.start;
         let mut sorted = self.all_undecided(true);
-        for (rank, opening) in INSIDE.into_iter().enumerate() {
-            self.open_around(cells.clone(), opening);
-            let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
-            steady(self, true);
-            self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), &mut sorted);
-            steady(self, false);
-            self.close_again(i, opening);
+        for (rank, look) in INSIDE.into_iter().enumerate() {
+            self.look(ctx, look, cells.clone(), &mut sorted);
             if rank == 0 {
+                self.drop_dead_nearby(ctx, i, &[], &mut sorted);
                 self.drop_dead(ctx, i, &mut sorted);
             }
             if sorted.undecided.is_empty() || ctx.stop() {
@@ -312,35 +319,75 @@ impl Session {
 
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
         for (rank, look) in LOOKS.into_iter().enumerate() {
-            match look {
-                Look::Near(Opening { detail: Detail::Bytes, .. }) if !sorted.undecided.meets(ctx.constraint.vocabulary.fragments()) => {}
-                Look::Near(opening) => self.pass_near(ctx, opening, i, sorted),
-                Look::Second(_) if sorted.undecided.iter().nth(WORTH_SECOND - 1).is_none() => {}
-                Look::Second(opening) => _ = self.with_second(ctx, i, |ctx, session| session.pass_near(ctx, opening, i, sorted)),
-                Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
-                Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, sorted),
-                Look::Whole { sketch, splits: true } => {
-                    let gap = gap_of(self.slots(), i);
-                    let choices = self.sketched_beside(gap.clone(), DETAILS[sketch], &(i..i + 1));
-                    self.with_choices(sketch, gap.start, choices, |session| session.pass_whole(ctx, sketch, i, sorted));
-                }
-                Look::Exact if self.too_dear <= DETAILS.len() => {}
-                Look::Exact => {
-                    if !self.pass_exact(ctx, EXACT_ITEMS, i, sorted) {
-                        self.too_dear = DETAILS.len();
-                    }
-                }
-            }
+            self.look(ctx, look, i..i + 1, sorted);
             if self.is_sorted(ctx, i, rank, sorted) {
                 break;
             }
         }
     }
 
-    fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, i: usize, sorted: &mut Sorted) {
-        self.open_around(i..i + 1, opening);
-        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), i..i + 1, sorted);
-        self.close_again(i, opening);
+    /// One look at these cells of a gap.
+    fn look(&mut self, ctx: &mut Context<'_>, look: Look, cells: Range<usize>, sorted: &mut Sorted) {
+        let i = cells.start;
+        match look {
+            Look::Near(opening) => self.pass_near(ctx, opening, cells, (0, 0), sorted),
+            Look::Character(opening) => self.pass_character(ctx, opening, cells, sorted),
+            Look::Second(_) if sorted.undecided.iter().nth(WORTH_SECOND - 1).is_none() => {}
+            Look::Second(opening) => _ = self.with_second(ctx, i, |ctx, session| session.pass_near(ctx, opening, cells, (0, 0), sorted)),
+            Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
+            Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, sorted),
+            Look::Whole { sketch, splits: true } => {
+                let gap = gap_of(self.slots(), i);
+                let choices = self.sketched_beside(gap.clone(), DETAILS[sketch], &cells);
+                self.with_choices(sketch, gap.start, choices, |session| session.pass_whole(ctx, sketch, i, sorted));
+            }
+            Look::Exact if self.too_dear <= DETAILS.len() => {}
+            Look::Exact => {
+                if !self.pass_exact(ctx, EXACT_ITEMS, i, sorted) {
+                    self.too_dear = DETAILS.len();
+                }
+            }
+        }
+    }
+
+    /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.
+    fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, missing: (usize, usize), sorted: &mut Sorted) {
+        self.open_around(cells.clone(), opening);
+        self.open_character(&cells, missing);
+        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
+        steady(self, cells.len() > 1);
+        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), sorted);
+        steady(self, false);
+        self.close_again(cells.start, opening);
+    }
+
+    /// The same for the undecided tokens that are no whole characters, those of equal lacks together.
+    fn pass_character(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, sorted: &mut Sorted) {
+        let vocabulary = ctx.constraint.vocabulary.clone();
+        let mut by_missing: BTreeMap<(usize, usize), Bits> = BTreeMap::new();
+        for token in vocabulary.fragments().iter().filter(|&t| sorted.undecided.has(t)) {
+            by_missing.entry(vocabulary.missing(token)).or_insert_with(|| self.no_tokens()).insert(token);
+        }
+        for (missing, undecided) in by_missing {
+            let mut part = Sorted { allowed: self.no_tokens(), undecided };
+            self.pass_near(ctx, opening, cells.clone(), missing, &mut part);
+            for token in part.allowed.iter() {
+                sorted.allowed.insert(token);
+                sorted.undecided.remove(token);
+            }
+        }
+    }
+
+    /// Cells beside these of a gap that a character cut there would reach hold its bytes; the ones next to them nothing else.
+    fn open_character(&mut self, cells: &Range<usize>, (before, behind): (usize, usize)) {
+        let Some(representatives) = self.representatives.clone() else { return };
+        let gap = gap_of(self.slots(), cells.start);
+        let left = (1..=before).filter_map(|k| cells.start.checked_sub(k).map(|j| (j, k)));
+        let right = (1..=behind).map(|k| (cells.end + k - 1, k));
+        let Some(view) = self.concrete_mut() else { return };
+        for (j, k) in left.chain(right).filter(|(j, _)| gap.contains(j)) {
+            view.set_choice(j, Choice::Some(if k == 1 { representatives.rest.clone() } else { representatives.bytes.clone() }));
+        }
     }
 
     /// Runs `f` with the second witness in place of the latest one, if there is one. The latest witness has come about commit
@@ -416,12 +463,14 @@ impl Session {
         asked
     }
 
-    /// Whether nothing is left to do after a pass for one cell; the first one is followed by looks at what cannot be at all.
+    /// Whether nothing is left to do after a pass for one cell; some are followed by looks at what cannot be at all.
     fn is_sorted(&mut self, ctx: &mut Context<'_>, i: usize, rank: usize, sorted: &mut Sorted) -> bool {
         if rank == 0 && !sorted.undecided.is_empty() {
-            self.drop_dead_nearby(ctx, i, sorted);
-            self.drop_dead(ctx, i, sorted);
+            self.drop_dead_nearby(ctx, i, &self.counted_beside(i), sorted);
             self.settle_end(ctx, i, sorted);
+        }
+        if rank == WORTH_FRAGMENTS && !sorted.undecided.is_empty() {
+            self.drop_dead(ctx, i, sorted);
         }
         let is_minor = rank >= WORTH_FRAGMENTS && !self.has_small_vocabulary() && sorted.undecided.is_within(ctx.constraint.vocabulary.fragments());
         sorted.undecided.is_empty() || is_minor || ctx.stop()
@@ -447,6 +496,9 @@ impl Session {
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
     fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        if self.loose_nearby(i).is_some_and(|(view, first)| first == 0 && view.len() == self.slots().len()) {
+            return; // all of it was near
+        }
         let nothing = self.no_view();
         let mut relaxed = std::mem::replace(&mut self.relaxed, nothing);
         if !self.drop_dead_in(ctx, &mut relaxed, i, sorted) {
@@ -455,11 +507,11 @@ impl Session {
         self.relaxed = relaxed;
     }
 
-    /// The same with what is near the cell in any text.
-    fn drop_dead_nearby(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+    /// The same with what is near the cell in any text, these cells counted.
+    fn drop_dead_nearby(&mut self, ctx: &mut Context<'_>, i: usize, counted: &[usize], sorted: &mut Sorted) {
         let Some((mut view, first)) = self.loose_nearby(i) else { return };
         let there = |j: usize| (j as isize - first) as usize;
-        self.counted_beside(i).into_iter().for_each(|j| view.set_choice(there(j), Choice::All));
+        counted.iter().for_each(|&j| view.set_choice(there(j), Choice::All));
         self.drop_dead_in(ctx, &mut view, there(i), sorted);
     }
 
@@ -567,9 +619,12 @@ struct Pass<'p, 'c> {
 
 impl Pass<'_, '_> {
     fn run(&mut self) {
-        let row = self.view.left_row(self.ctx, self.cells.start).clone();
-        for (fresh, set) in self.ctx.left_fresh(&row) {
-            self.by_classes(fresh, set);
+        let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
+        let fresh = self.ctx.left_fresh(&row);
+        if fresh.len() <= FEW_FRESH {
+            fresh.into_iter().for_each(|(config, set)| self.by_classes(config, set));
+        } else {
+            row.extend(fresh); // behind a token's first byte most of them are one
         }
         self.by_bytes(&row);
     }
@@ -601,8 +656,8 @@ impl Pass<'_, '_> {
         self.kept.push(tokens.clone());
     }
 
-    /// Undecided tokens that continue the lexemes of these entries. Entries that are in one configuration behind a token's
-    /// first byte are asked as one, from the union of their sets.
+    /// Undecided tokens that these entries read. Entries that are in one configuration behind a token's first byte are asked as one,
+    /// from the union of their sets.
     fn by_bytes(&mut self, row: &[(ConfigId, SetId)]) {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
         let mut of_byte: Vec<Vec<TokenId>> = vec![Vec::new(); 256];

@@ -36,6 +36,8 @@ const WINDOWS: [(usize, Detail); 14] = [
 ];
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
+/// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.
+const MAX_DECIDED: usize = 512;
 /// Windows that are tried before the canvas is looked at as a whole.
 const N_NEAR: usize = 5;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
@@ -183,10 +185,16 @@ impl Session {
     }
 
     /// Some gaps on either side of slot i, of any length and in any text, and the first slot of the canvas that slot 0 of the view
-    /// would be. None if the text may end in front of them.
+    /// would be. Where there are no more gaps on a side, what is decided there belongs to it. None if the text may end in front of them.
     pub(super) fn loose_nearby(&self, i: usize) -> Option<(View, isize)> {
         let n = self.slots.len();
-        let (a, b) = self.window(i, i + 1, DEAD_NEARBY, n);
+        let (mut a, mut b) = self.window(i, i + 1, DEAD_NEARBY, n);
+        if a <= MAX_DECIDED && !self.slots[..a].contains(&Slot::Open) {
+            a = 0;
+        }
+        if n - b <= MAX_DECIDED && !self.slots[b..].contains(&Slot::Open) {
+            b = n;
+        }
         if self.exact.ends()[..a].contains(&true) {
             return None;
         }

@@ -3,7 +3,8 @@
 //! A canvas that can be completed with these tokens can be completed; the converse need not hold, so
 //! they decide only "yes". `edge` tokens serve cells next to decided text: one token for each terminal,
 //! with and without ignorable text in front, all single ASCII bytes, and the most frequent tokens of
-//! several lexemes. Cells deep inside a gap are served by the pool (`pool.rs`).
+//! several lexemes and of those that begin what may not end yet (a comment). Cells deep inside a gap are served by the pool
+//! (`pool.rs`).
 //!
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
@@ -18,8 +19,10 @@ use std::sync::Arc;
 const N_COMPOUND: usize = 96;
 /// Tokens of spelled lexemes that are kept.
 const N_SPELLING: usize = 400;
-/// Tokens that are the rest of a character and no single byte.
-const N_REST: usize = 400;
+/// Tokens that begin or end inside a character and are no single byte.
+const N_REST: usize = 4_000;
+/// Tokens that begin a lexeme that may not end yet.
+const N_OPENING: usize = 24;
 /// The same for gaps of one cell.
 const N_COMPOUND_WIDE: usize = 800;
 /// Long lexemes whose closing tokens are kept for gaps of one cell, the bytes that such a token has at most, and the tokens that
@@ -33,7 +36,9 @@ pub struct Representatives {
     pub edge: Arc<[TokenId]>,
     /// The same with more tokens of several lexemes.
     pub wide: Arc<[TokenId]>,
-    /// `edge`, and what characters of several bytes are made of.
+    /// What characters of several bytes are made of.
+    pub rest: Arc<[TokenId]>,
+    /// `edge` and `rest`.
     pub bytes: Arc<[TokenId]>,
 }
 
@@ -47,11 +52,15 @@ impl Representatives {
         let all_at_once = vocabulary.len() <= 4096 || start.len() <= FEW_CLASSES;
         let mut best: FxHashMap<(u32, bool, bool), TokenId> = FxHashMap::default();
         let mut compound: Vec<(TokenId, EffectId)> = Vec::new();
+        let mut opening: Vec<TokenId> = Vec::new();
         for class in start.iter() {
             let token = class.tokens.list[0];
             match shape(effects, class.effect) {
                 Shape::One { config, spaced } => {
                     let cuts: Vec<(u32, ConfigId)> = effects.lexer.cuts(config).to_vec();
+                    if cuts.is_empty() {
+                        opening.push(token);
+                    }
                     for (terminal, _) in cuts {
                         let ignored = effects.is_ignored(terminal);
                         let slot = best.entry((terminal, spaced, ignored)).or_insert(token);
@@ -73,17 +82,18 @@ impl Representatives {
         }
         let closing = closing_tokens(constraint, effects, pool);
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
+        opening.sort_unstable();
+        edge.extend(opening.into_iter().take(N_OPENING));
         let mut wide = edge.clone();
         wide.extend(compound.iter().take(N_COMPOUND_WIDE).map(|c| c.0).chain(closing.into_iter().flatten()));
-        let mut bytes = edge.clone();
-        bytes.extend((128..256).filter_map(|b| vocabulary.byte_tokens[b]));
-        let is_rest = |&t: &TokenId| matches!(vocabulary.text(t), [0x80..0xc0, 0x80..0xc0] | [0x80..0xc0, 0x80..0xc0, 0x80..0xc0]);
-        bytes.extend(vocabulary.fragments().iter().filter(is_rest).take(N_REST));
-        for tokens in [&mut edge, &mut wide, &mut bytes] {
+        let mut rest: Vec<TokenId> = (128..256).filter_map(|b| vocabulary.byte_tokens[b]).collect();
+        rest.extend(vocabulary.fragments().iter().take(N_REST));
+        let mut bytes = [&edge[..], &rest[..]].concat();
+        for tokens in [&mut edge, &mut wide, &mut rest, &mut bytes] {
             tokens.sort_unstable();
             tokens.dedup();
         }
-        Representatives { edge: edge.into(), wide: wide.into(), bytes: bytes.into() }
+        Representatives { edge: edge.into(), wide: wide.into(), rest: rest.into(), bytes: bytes.into() }
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Session {
     pub(super) second: Option<Option<Concrete>>,
     pub(super) last_changed: Option<usize>,
     /// None until a sketch is needed; then `sketches` and `relaxed` are made too.
-    representatives: Option<Representatives>,
+    pub(super) representatives: Option<Representatives>,
     /// Shared with forks, which may empty them.
     charts: Arc<Mutex<AllCharts>>,
     generation: u64,
@@ -98,7 +98,7 @@ pub(super) struct Concrete {
 const SMALL_VOCABULARY: usize = 4096;
 /// Gaps from which on a symbol has no more origins than `Limits.origins`, and how many times as many it has where there are few.
 const MANY_GAPS: usize = 256;
-const MORE_ORIGINS: usize = 4;
+const MORE_ORIGINS: usize = 16;
 impl Session {
     pub fn new(constraint: Arc<Constraint>, lane: usize, slots: Vec<Slot>, policy: EosPolicy) -> Session {
         let charts = Arc::new(Mutex::new(AllCharts::new(&constraint)));

@@ -18,8 +18,6 @@ pub(super) enum Detail {
     Coarse,
     /// Edge tokens at both ends of a gap, more of them in gaps of one cell.
     Edges,
-    /// The same with all single bytes, in more cells at both ends: for characters that are cut in two.
-    Bytes,
     /// Edge tokens throughout gaps of a few cells, more of them at the ends of the shortest, all tokens in gaps of one cell.
     Fine,
 }
@@ -30,8 +28,6 @@ pub(super) const DETAILS: [Detail; 4] = [Detail::Pool, Detail::Coarse, Detail::E
 const LONG: usize = 3;
 /// Cells up to which a fine sketch has edge tokens throughout.
 const SHORT: usize = 6;
-/// Cells at either end of a gap that may hold the rest of a character.
-const BYTES: usize = 3;
 
 /// The run of open slots around open slot `i`.
 pub(super) fn gap_of(slots: &[Slot], i: usize) -> Range<usize> {
@@ -88,8 +84,6 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
         Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Coarse => edge(),
         Detail::Edges if n_cells == 1 => Choice::Some(representatives.wide.clone()),
-        Detail::Bytes if at < BYTES || at + BYTES >= n_cells => Choice::Some(representatives.bytes.clone()),
-        Detail::Bytes => Choice::Pool,
         _ if n_cells == 1 => Choice::All,
         Detail::Fine if n_cells == 2 || n_cells == LONG && is_end => Choice::Some(representatives.wide.clone()),
         _ if is_end || n_cells <= LONG => edge(),
