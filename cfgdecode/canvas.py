@@ -270,37 +270,42 @@ class Canvas:
         filling = self._native.witness()
         return None if filling is None else [t for tokens in filling for t in tokens]
 
-    def allowed(self, position: int) -> AllowedTokens:
+    def allowed(self, position: int, *, exact: bool = False) -> AllowedTokens:
         """The tokens t such that the canvas with t at `position` is completable; see `AllowedTokens.is_exact`.
+
+        Each token of the set is allowed; on long canvases a few rare ones may be missing, and the set says so. With
+        `exact` none is: what stays undecided is asked of the view that leaves nothing out, which can take seconds.
 
         Raises:
             CanvasError: the cell is not open. LimitExceeded: it could not be decided within the limits whether the
-                canvas can be completed. A limit that is reached later ends the search: the set is not exact.
+                canvas can be completed, or, with `exact`, which tokens are allowed. Without it, a limit that is reached
+                later ends the search: the set is not exact.
         """
         slot = self._open_slot(position)
-        raw, is_exact = self._native.allowed(slot)
+        raw, is_exact = self._native.allowed(slot, exact)
         mask = np.frombuffer(raw, dtype="<i4").astype(np.int32, copy=False)
         return AllowedTokens(mask, self.constraint.vocabulary, is_exact)
 
-    def allowed_all(self) -> AllowedTable:
-        """The allowed sets of all open cells.
+    def allowed_all(self, *, exact: bool = False) -> AllowedTable:
+        """The allowed sets of all open cells; `exact` as in `allowed`.
 
         Raises:
             LimitExceeded: a limit was reached, be it in one set.
         """
         width = -(-self.constraint.vocabulary.n_logits // 32)
-        if not self._intervals:
-            positions, row_of, exact, raw = self._native.allowed_all()
+        if not self._intervals and not exact:
+            positions, row_of, are_exact, raw = self._native.allowed_all()
             table = np.frombuffer(raw, dtype="<i4").astype(np.int32, copy=False).reshape(-1, width)
-            return self._table(positions, table, row_of, exact)
+            return self._table(positions, table, row_of, are_exact)
         positions = self.open_positions
         rows: dict[bytes, int] = {}
-        row_of, exact = [], []
+        row_of, are_exact = [], []
         for position in positions:
-            raw, is_exact = self._native.allowed(self._open_slot(position))
+            raw, is_exact = self._native.allowed(self._open_slot(position), exact)
             row_of.append(rows.setdefault(raw, len(rows)))
-            exact.append(is_exact)
-        return self._table(positions, np.frombuffer(b"".join(rows), dtype="<i4").reshape(-1, width), row_of, exact)
+            are_exact.append(is_exact)
+        table = np.frombuffer(b"".join(rows), dtype="<i4").reshape(-1, width)
+        return self._table(positions, table, row_of, are_exact)
 
     def _table(
         self, positions: list[int], table: npt.NDArray[np.int32], row_of: list[int], exact: list[bool]

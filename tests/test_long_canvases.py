@@ -78,3 +78,56 @@ def test_a_program_read_left_to_right_is_decided_by_little_work() -> None:
     canvas = constraint.canvas(text, [True] * len(text))
     for cell, byte in enumerate(text):
         assert canvas.commit_one(cell, byte), (cell, text[:cell], canvas.limit)
+
+
+def _front_gap(n_open: int) -> tuple[cd.Canvas, list[bytes | None]]:
+    """Open cells, and the end of an object that has begun somewhere in them."""
+    tokens, vocabulary = _json_vocabulary(b'":{"', b'"}}},\n', b'"}},\n', b'{"', b'"name', b'":', b"true")
+    rest = [b'"name', b'":', b"true", b"}"]
+    ids = [0] * n_open + [tokens.index(piece) for piece in rest]
+    canvas = cd.compile(cd.Grammar.builtin("json"), vocabulary).canvas(ids, [i < n_open for i in range(len(ids))])
+    return canvas, tokens
+
+
+def test_an_exact_set_has_all_that_can_be_committed() -> None:
+    canvas, tokens = _front_gap(9)
+    for cell in range(9):
+        some, every = canvas.allowed(cell), canvas.allowed(cell, exact=True)
+        assert every.is_exact and set(some.ids().tolist()) <= set(every.ids().tolist())
+        assert not some.is_exact or len(some) == len(every)
+        for token in map(tokens.index, (b'":{"', b'"}}},\n', b'"}},\n', b'{"', b"w7", b"}", "é".encode()[:1])):
+            fits = canvas.would_accept(cell, token)
+            assert fits is (cd.Verdict.COMPLETABLE if token in every.ids() else cd.Verdict.DEAD), (cell, tokens[token])
+    table = canvas.allowed_all(exact=True)
+    assert bool(table.exact.all()) and list(table.positions) == list(range(9))
+
+
+def test_tokens_that_close_a_text_and_open_more_are_found_in_the_middle_of_a_gap() -> None:
+    """Three objects are opened in four cells: with tokens of one lexeme each they would take nine."""
+    canvas, tokens = _front_gap(14)
+    assert tokens.index(b'"}},\n') in canvas.allowed(5).ids()
+
+
+def test_an_exact_set_that_takes_too_much_is_an_error() -> None:
+    tokens, vocabulary = _json_vocabulary()
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=20_000))
+    canvas = constraint.canvas([0] * 300, [True] * 300)
+    for cell in range(10, 290, 7):
+        assert canvas.commit_one(cell, tokens.index(b"w7"))
+    sets = [canvas.allowed(cell) for cell in (8, 15, 148)]
+    assert not all(s.is_exact for s in sets)
+    with pytest.raises(cd.LimitExceeded, match="items"):
+        for cell in (8, 15, 148):
+            canvas.allowed(cell, exact=True)
+
+
+def test_the_bytes_of_a_character_are_allowed_cell_by_cell() -> None:
+    """A character that is cut between cells, in a string that a gap of four cells has to close again."""
+    tokens, vocabulary = _json_vocabulary("鹅".encode()[:2], "鹅".encode()[1:])
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary)
+    ids = [tokens.index(b"["), *[0] * 4, tokens.index(b"]")]
+    canvas = constraint.canvas(ids, [0 < i < 5 for i in range(6)])
+    first, second = tokens.index("鹅".encode()[:2]), tokens.index("鹅".encode()[1:])
+    assert first in canvas.allowed(2).ids() and second in canvas.allowed(3).ids()
+    assert first not in canvas.allowed(4).ids() and second not in canvas.allowed(1).ids()
+    assert all(canvas.allowed(cell).is_exact for cell in range(1, 5))

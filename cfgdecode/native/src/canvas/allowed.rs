@@ -169,12 +169,33 @@ impl Session {
         self.allowed_within(i).map(|(allowed, _)| allowed)
     }
 
-    /// The same, and the limit that ended the search, if one did.
+    /// The allowed tokens of an open slot, all of them: the exact view is asked for what nothing else decides, for as long as the
+    /// limits let it.
+    pub fn allowed_exactly(&mut self, i: usize) -> Result<Allowed, &'static str> {
+        let known = self.allowed_within(i)?.0;
+        if known.1 {
+            return Ok(known);
+        }
+        let most = self.constraint().limits.items;
+        match self.find_allowed(i, most)? {
+            (all @ (_, true), _) => {
+                self.allowed_known.insert(i, all.clone());
+                Ok(all)
+            }
+            (_, limit) => Err(limit.unwrap_or("items")),
+        }
+    }
+
+    /// The same as `allowed`, and the limit that ended the search, if one did.
     fn allowed_within(&mut self, i: usize) -> Result<(Allowed, Option<&'static str>), &'static str> {
         if let Some(known) = self.allowed_known.get(&i) {
             return Ok((known.clone(), None));
         }
-        let (answer, limit) = self.find_allowed(i)?;
+        let n_open = self.n_open();
+        let is_few = self.has_small_vocabulary() || n_open <= FEW_OPEN;
+        // What took too long is not asked again before a good share of the open cells is decided.
+        let is_time = n_open * EXACT_AGAIN.1 <= self.exact_too_dear_at.saturating_mul(EXACT_AGAIN.0);
+        let (answer, limit) = self.find_allowed(i, if is_few && is_time { self.constraint().limits.items / EXACT_SHARE } else { 0 })?;
         if limit.is_none() {
             self.allowed_known.insert(i, answer.clone());
         }
@@ -217,7 +238,8 @@ impl Session {
         Ok(all)
     }
 
-    fn find_allowed(&mut self, i: usize) -> Result<(Allowed, Option<&'static str>), &'static str> {
+    /// The tokens, whether they are all, and the limit that ended the search; the exact view may take `most` items for what is left.
+    fn find_allowed(&mut self, i: usize, most: usize) -> Result<(Allowed, Option<&'static str>), &'static str> {
         if self.is_small() || self.has_intervals() {
             let allowed = self.with(Stage::Allowed, |ctx, session| {
                 let mut sorted = session.all_undecided(false);
@@ -239,22 +261,11 @@ impl Session {
         }
         // What was found before a limit is allowed.
         let limit = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i, &mut sorted)).err();
-        if limit.is_none() && !sorted.undecided.is_empty() && (self.has_small_vocabulary() || self.n_open() <= FEW_OPEN) {
-            self.ask_exact(i, &mut sorted);
+        if limit.is_none() && !sorted.undecided.is_empty() && most > 0 {
+            let asked = self.with(Stage::Allowed, |ctx, session| session.pass_exact(ctx, most, i, &mut sorted));
+            self.exact_too_dear_at = if asked == Ok(true) { usize::MAX } else { self.n_open() };
         }
         Ok(((sorted.allowed.into(), sorted.undecided.is_empty()), limit))
-    }
-
-    /// Decides what is left, or stops trying: what took too long is not asked again before a good share of the open cells is
-    /// decided.
-    fn ask_exact(&mut self, i: usize, sorted: &mut Sorted) {
-        let n_open = self.n_open();
-        if n_open * EXACT_AGAIN.1 > self.exact_too_dear_at.saturating_mul(EXACT_AGAIN.0) {
-            return;
-        }
-        let most = self.constraint().limits.items / EXACT_SHARE;
-        let asked = self.with(Stage::Allowed, |ctx, session| session.pass_exact(ctx, most, i, sorted));
-        self.exact_too_dear_at = if asked == Ok(true) { usize::MAX } else { n_open };
     }
 
     /// Finds the set of all cells of a gap but those at its margins: what is allowed between `margin` tokens of the gap on the

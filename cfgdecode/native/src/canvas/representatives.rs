@@ -28,6 +28,8 @@ const N_COMPOUND_WIDE: usize = 800;
 /// Long lexemes whose closing tokens are kept for gaps of one cell, the bytes that such a token has at most, and the tokens that
 /// are looked at.
 const N_LONG: usize = 8;
+/// Of these, the tokens of each long lexeme that are kept for all gaps.
+const N_CLOSING: usize = 32;
 const MAX_CLOSING: usize = 4;
 const N_SHORT: usize = 2_000;
 
@@ -84,6 +86,7 @@ impl Representatives {
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
         opening.sort_unstable();
         edge.extend(opening.into_iter().take(N_OPENING));
+        edge.extend(closing.iter().flat_map(|tokens| tokens.iter().take(N_CLOSING)));
         let mut wide = edge.clone();
         wide.extend(compound.iter().take(N_COMPOUND_WIDE).map(|c| c.0).chain(closing.into_iter().flatten()));
         let mut rest: Vec<TokenId> = (128..256).filter_map(|b| vocabulary.byte_tokens[b]).collect();

@@ -177,14 +177,15 @@ impl PySession {
     }
 
     /// Allowed token ids of an open slot as a little-endian bit mask of 32-bit words, and whether they are
-    /// surely all.
-    fn allowed<'py>(&self, py: Python<'py>, i: usize) -> PyResult<(Bound<'py, PyBytes>, bool)> {
+    /// surely all; with `exact` they are, or a limit is reached.
+    fn allowed<'py>(&self, py: Python<'py>, i: usize, exact: bool) -> PyResult<(Bound<'py, PyBytes>, bool)> {
         let (mask, exact) = self.run(py, |s| {
             if !matches!(s.slots().get(i), Some(Slot::Open | Slot::Optional)) {
                 return Err(errors::canvas(format!("position {i} is not an open cell")));
             }
             let width = s.constraint().vocabulary.n_logits;
-            s.allowed(i).map(|(ids, exact)| (convert::bitmask(&ids, width), exact)).map_err(errors::limit)
+            let allowed = if exact { s.allowed_exactly(i) } else { s.allowed(i) };
+            allowed.map(|(ids, exact)| (convert::bitmask(&ids, width), exact)).map_err(errors::limit)
         })?;
         Ok((PyBytes::new(py, &mask), exact))
     }
