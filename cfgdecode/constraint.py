@@ -33,7 +33,7 @@ class Limits:
     items: chart items; states: states visited while two charts are joined; table_bytes: lexical tables
     of the constraint, made anew beyond it; time_us: microseconds of one call, 0 for none; exact_cells: open cells up
     to which a canvas with a small vocabulary is decided by the view that leaves nothing out, before quicker ones;
-    origins: places where a symbol may have begun that quick views of a canvas with hundreds of gaps keep apart, four
+    origins: places where a symbol may have begun that quick views of a canvas with hundreds of gaps keep apart, sixteen
     times as many where gaps are few. No answer depends on the last two.
     """
 
