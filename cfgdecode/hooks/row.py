@@ -42,7 +42,7 @@ class RowCommit:
     n_rejected: int = 0
 
 
-_TRIES = 8
+_TRIES = 2
 """Refusals after which a cell is asked for all that it allows."""
 _TRIES_AHEAD = 2
 """The same while the model runs, for one cell."""
