@@ -299,7 +299,7 @@ class ConstraintBatch:
 
         `among` bool[B, P]: only these can be in the answer (default: all selected). None: every one of them can stand.
         What is left: all tokens but those that the cell has refused so far, or what it allows if it has refused
-        several. This is for loops that commit a few cells a step: it costs about as much as the `commit` that follows,
+        two. This is for loops that commit a few cells a step: it costs about as much as the `commit` that follows,
         which takes over its work, instead of the allowed sets of all cells.
         """
         with self.stats.timed("commit_us"):

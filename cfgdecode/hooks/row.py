@@ -44,21 +44,18 @@ class RowCommit:
 
 _TRIES = 2
 """Refusals after which a cell is asked for all that it allows."""
-_TRIES_AHEAD = 2
-"""The same while the model runs, for one cell."""
 
 
 @dataclass
 class Bound:
     """What a cell may allow, as far as its refusals tell. It allows no more since: a canvas that fills up allows less.
 
-    `bits` int32[W]: at first all tokens but the refused ones; after several refusals what the engine says (`is_set`).
+    `bits` int32[W]: at first all tokens but the refused ones; after two refusals what the engine says.
     `is_exact`: no other token is allowed.
     """
 
     bits: np.ndarray
     is_exact: bool = True
-    is_set: bool = False
     refused: set[int] = field(default_factory=set)
 
     def refuses(self, token: int) -> bool:
@@ -149,17 +146,9 @@ class Row:
             for cell in together:
                 canvas.reopen(cell)
             self.canvas = canvas
-            self._ask_ahead([cell for cell, _, _ in sorted(proposals, key=lambda p: -p[2])])
         except CfgDecodeError:
             pass  # Should they really be proposed, the step says what is wrong with them.
         self.aim_us += (time.perf_counter_ns() - start) // 1000
-
-    def _ask_ahead(self, cells: Sequence[int]) -> None:
-        """The set of the first of these cells that refused more than one token: its next proposals are from it."""
-        bounds = [(cell, self._bounds[cell]) for cell in cells if cell in self._bounds]
-        cell, bound = next((b for b in bounds if len(b[1].refused) >= _TRIES_AHEAD and not b[1].is_set), (0, None))
-        if bound is not None:
-            self._ask_set(cell, bound)
 
     def refused(self, proposals: Sequence[Proposal]) -> list[int]:
         """The cells whose proposal cannot stand there, whatever the other cells hold, or cannot be decided.
@@ -229,7 +218,7 @@ class Row:
             return
         bits = without_bits(np.asarray(allowed.bitmask(), dtype=np.int32), bound.refused)
         if bits.any():
-            bound.bits, bound.is_exact, bound.is_set = bits, bool(allowed.is_exact), True
+            bound.bits, bound.is_exact = bits, bool(allowed.is_exact)
 
     def _every_token(self) -> np.ndarray:
         vocabulary = self.constraint.vocabulary
