@@ -273,7 +273,7 @@ class Canvas:
     def allowed(self, position: int, *, exact: bool = False) -> AllowedTokens:
         """The tokens t such that the canvas with t at `position` is completable; see `AllowedTokens.is_exact`.
 
-        Each token of the set is allowed; on long canvases a few rare ones may be missing, and the set says so. With
+        Each token of the set is allowed; on long canvases some rare ones may be missing, and the set says so. With
         `exact` none is: what stays undecided is asked of the view that leaves nothing out, which can take seconds.
 
         Raises:

@@ -19,7 +19,8 @@ Rows whose constraint is None pass through untouched.
 Guarantee (L2): if `begin` did not raise, then after `finalize` each constrained row is a text of its grammar in its own
 cells, whatever the logits were. Invariant: each row is completable between two calls.
 Cost: per step one copy each of tokens, select and conf (and of ids, where they are given) to the CPU, however many
-questions are asked about them, and one table to the device; no [B, P, V] tensor is ever moved.
+questions are asked about them (the loops of this package fetch them together), what was substituted back, and one
+table to the device; no [B, P, V] tensor is ever moved.
 See it: `print(batch.stats)`; `batch.rows[0].canvas.explain()`.
 """
 
@@ -513,8 +514,8 @@ class ConstraintBatch:
 
     def _merge(self, tokens: Tensor, select: Tensor, jobs: list[Any], outcomes: list[Any]) -> Commit:
         rejected = substituted = deferred = 0
-        changes = any(isinstance(o, CfgDecodeError) or o.substituted or o.deferred for o in outcomes)
-        tokens_cpu, select_cpu = (self.on_host(t).copy() if changes else self.on_host(t) for t in (tokens, select))
+        written: list[tuple[int, int, int]] = []
+        deselected: list[tuple[int, int]] = []
         for (row, proposals, shift), outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, CfgDecodeError):
                 self.errors[row.index] = outcome
@@ -523,12 +524,18 @@ class ConstraintBatch:
             rejected += outcome.n_rejected
             substituted += len(outcome.substituted)
             deferred += len(outcome.deferred)
-            for cell, token in outcome.substituted.items():
-                tokens_cpu[row.index, cell - shift] = token
-            for cell in outcome.deferred:
-                select_cpu[row.index, cell - shift] = False
-        if changes:
-            tokens, select = self.on_host.back(tokens_cpu, tokens.device), self.on_host.back(select_cpu, select.device)
+            written += [(row.index, cell - shift, token) for cell, token in outcome.substituted.items()]
+            deselected += [(row.index, cell - shift) for cell in outcome.deferred]
+        if written:
+            tokens_cpu = self.on_host(tokens).copy()
+            for index, column, token in written:
+                tokens_cpu[index, column] = token
+            tokens = self.on_host.back(tokens_cpu, tokens.device)
+        if deselected:
+            select_cpu = self.on_host(select).copy()
+            for index, column in deselected:
+                select_cpu[index, column] = False
+            select = self.on_host.back(select_cpu, select.device)
         self.stats.rejected += rejected
         self.stats.substituted += substituted
         self.stats.deferred += deferred

@@ -191,15 +191,20 @@ impl Session {
         if let Some(known) = self.allowed_known.get(&i) {
             return Ok((known.clone(), None));
         }
-        let n_open = self.n_open();
-        let is_few = self.has_small_vocabulary() || n_open <= FEW_OPEN;
-        // What took too long is not asked again before a good share of the open cells is decided.
-        let is_time = n_open * EXACT_AGAIN.1 <= self.exact_too_dear_at.saturating_mul(EXACT_AGAIN.0);
-        let (answer, limit) = self.find_allowed(i, if is_few && is_time { self.constraint().limits.items / EXACT_SHARE } else { 0 })?;
+        let (answer, limit) = self.find_allowed(i, self.items_for_exact())?;
         if limit.is_none() {
             self.allowed_known.insert(i, answer.clone());
         }
         Ok((answer, limit))
+    }
+
+    /// Items that the exact view may take for what nothing else decides, without being asked for an exact set: none where there are
+    /// many tokens and open cells; and what took too long is not asked again before a good share of the open cells is decided.
+    fn items_for_exact(&self) -> usize {
+        let n_open = self.n_open();
+        let is_few = self.has_small_vocabulary() || n_open <= FEW_OPEN;
+        let is_too_dear = n_open * EXACT_AGAIN.1 > self.exact_too_dear_at.saturating_mul(EXACT_AGAIN.0);
+        if is_few && !is_too_dear { self.constraint().limits.items / EXACT_SHARE } else { 0 }
     }
 
     /// The allowed tokens of an open slot of many; a limit that ends one search ends all.

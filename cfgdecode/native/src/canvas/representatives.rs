@@ -3,8 +3,8 @@
 //! A canvas that can be completed with these tokens can be completed; the converse need not hold, so
 //! they decide only "yes". `edge` tokens serve cells next to decided text: one token for each terminal,
 //! with and without ignorable text in front, all single ASCII bytes, and the most frequent tokens of
-//! several lexemes and of those that begin what may not end yet (a comment). Cells deep inside a gap are served by the pool
-//! (`pool.rs`).
+//! several lexemes, of those that begin what may not end yet (a comment), and of those that end it and go on. Cells deep inside a
+//! gap are served by the pool (`pool.rs`).
 //!
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
@@ -15,23 +15,22 @@ use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
-/// Tokens of several lexemes that are kept.
+/// Tokens of several lexemes that are kept, and for gaps of one cell.
 const N_COMPOUND: usize = 96;
+const N_COMPOUND_WIDE: usize = 800;
 /// Tokens of spelled lexemes that are kept.
 const N_SPELLING: usize = 400;
 /// Tokens that begin or end inside a character and are no single byte.
 const N_REST: usize = 4_000;
 /// Tokens that begin a lexeme that may not end yet.
 const N_OPENING: usize = 24;
-/// The same for gaps of one cell.
-const N_COMPOUND_WIDE: usize = 800;
 /// Long lexemes whose closing tokens are kept for gaps of one cell, the bytes that such a token has at most, and the tokens that
 /// are looked at.
 const N_LONG: usize = 8;
-/// Of these, the tokens of each long lexeme that are kept for all gaps.
-const N_CLOSING: usize = 32;
 const MAX_CLOSING: usize = 4;
 const N_SHORT: usize = 2_000;
+/// Of the closing tokens of each long lexeme, those that are kept for all gaps.
+const N_CLOSING: usize = 32;
 
 #[derive(Clone, Debug)]
 pub struct Representatives {
