@@ -388,7 +388,7 @@ impl Chart {
     }
 
     /// The set with these items, new or known.
-    fn share(&mut self, cfg: &Cfg, items: &[(Symbol, SetId)], contains: &[SetId]) -> SetId {
+    pub(super) fn share(&mut self, cfg: &Cfg, items: &[(Symbol, SetId)], contains: &[SetId]) -> SetId {
         let mut hasher = FxHasher::default();
         items.hash(&mut hasher);
         let hash = hasher.finish();

@@ -6,7 +6,9 @@
 //! elements). A *family* keeps that for each item; its *member* of layer j is the set behind j tokens of the gap:
 //! the items that may take exactly j. Items that begin inside the gap depend on the grammar and the vocabulary alone.
 //!
-//! Of an item that is not elastic only the fewest tokens are known: members may lack items, they never have too many.
+//! Of an item that is not elastic (a *rigid* one) only the fewest tokens are known: members may lack items, they never have too many.
+//! What is elastic and begins behind a rigid item may end in any later layer, so the rigid items of a layer are kept as a set of
+//! their own, which is an origin of elastic items in the layers behind it.
 //!
 //! Invariants: the members of a family are consecutive sets of one chain, their rank is their layer; steady members follow them.
 //! Cost: one shortest-path search over (symbol, origin, elastic) triples from outside the gap per family, whatever
@@ -21,6 +23,9 @@ use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
+
+/// Costs of rigid items for which a family keeps a set.
+const MAX_RIGID: usize = 8;
 
 /// What enters a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +97,8 @@ struct Inside {
     handle: Family,
     /// Items with an origin outside the gap, sorted.
     context: Vec<Item>,
+    /// By what they take: the sets of the rigid ones, from which what is elastic goes on to any later layer.
+    rigid: Vec<(u32, SetId)>,
     costs: Arc<Costs>,
 }
 
@@ -118,6 +125,27 @@ struct Event {
     waits: bool,
     symbol: Symbol,
     origin: SetId,
+}
+
+/// Events by rising cost. Those that cost nothing come first in any order: with gaps of any length they are all.
+#[derive(Default)]
+struct Agenda {
+    free: Vec<Event>,
+    others: BinaryHeap<Reverse<Event>>,
+}
+
+impl Agenda {
+    fn push(&mut self, event: Event) {
+        if event.cost == 0 && !event.is_rigid {
+            self.free.push(event);
+        } else {
+            self.others.push(Reverse(event));
+        }
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        self.free.pop().or_else(|| Some(self.others.pop()?.0))
+    }
 }
 
 impl Chart {
@@ -149,6 +177,7 @@ impl Chart {
             return Family::DEAD;
         };
         let is_elastic = costs.least == costs.elastic && context.iter().all(|c| c.is_elastic);
+        let rigid = self.rigid_sets(cfg, &context);
         let handle = Family { base: self.sets.len() as SetId, least, n_layers, is_elastic };
         let family = self.families.all.len() as u32;
         for _ in 0..if is_elastic { 1 } else { 2 } {
@@ -159,9 +188,22 @@ impl Chart {
             }
         }
         self.n_listed.set(self.n_listed.get() + context.len() + 2 * n_layers as usize);
-        self.families.all.push(Inside { handle, context, costs: costs.clone() });
+        self.families.all.push(Inside { handle, context, rigid, costs: costs.clone() });
         self.families.known.insert(key, handle);
         handle
+    }
+
+    /// By rising cost, the sets of the rigid items of each cost.
+    fn rigid_sets(&mut self, cfg: &Cfg, context: &[Item]) -> Vec<(u32, SetId)> {
+        let mut rigid: Vec<&Item> = context.iter().filter(|item| !item.is_elastic).collect();
+        rigid.sort_by_key(|item| item.cost); // stable: by symbol, then origin
+        let of_cost = rigid.chunk_by(|a, b| a.cost == b.cost).take(MAX_RIGID);
+        of_cost
+            .map(|run| {
+                let items: Vec<(Symbol, SetId)> = run.iter().map(|item| (item.symbol, item.origin)).collect();
+                (run[0].cost, self.share(cfg, &items, &[]))
+            })
+            .collect()
     }
 
     pub(super) fn list_member(&self, family: u32, set: SetId) -> Box<[(Symbol, SetId)]> {
@@ -179,8 +221,12 @@ impl Chart {
                 items.extend(from(elastic).map(|from| (w, handle.member(from))));
             }
             items.extend(from(least).map(|from| (w, origin(from))));
+            if elastic != u32::MAX {
+                let is_before = |r: u32| if is_steady { r + elastic <= layer } else { r + elastic < layer };
+                items.extend(inside.rigid.iter().filter(|(r, _)| is_before(*r)).map(|&(_, set)| (w, set)));
+            }
         }
-        items.sort(); // two ascending runs: merged
+        items.sort();
         items.dedup();
         self.n_listed.set(self.n_listed.get() + items.len());
         items.into_boxed_slice()
@@ -204,15 +250,15 @@ impl Chart {
         let mut waiting_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
         let mut done_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
         let mut n_origins: FxHashMap<(Symbol, bool), usize> = FxHashMap::default();
-        let mut agenda: BinaryHeap<Reverse<Event>> = BinaryHeap::new();
+        let mut agenda = Agenda::default();
         for &(entry, cost, is_elastic) in entries {
-            let event = |waits, symbol, origin| Reverse(Event { cost, is_rigid: !is_elastic, waits, symbol, origin });
+            let event = |waits, symbol, origin| Event { cost, is_rigid: !is_elastic, waits, symbol, origin };
             match entry {
-                Entry::Set(s) => agenda.extend(self.items(s).iter().map(|&(w, origin)| event(true, w, origin))),
+                Entry::Set(s) => self.items(s).iter().for_each(|&(w, origin)| agenda.push(event(true, w, origin))),
                 Entry::Arc(t, s) => agenda.push(event(false, t, s)),
             }
         }
-        while let Some(Reverse(event)) = agenda.pop() {
+        while let Some(event) = agenda.pop() {
             self.visits += 1;
             if self.visits > self.max_visits {
                 return None;
@@ -237,7 +283,7 @@ impl Chart {
                     let mut push = |more: u32, is_rigid: bool| {
                         let cost = event.cost.saturating_add(more);
                         if cost < n_layers {
-                            agenda.push(Reverse(Event { cost, is_rigid, waits: false, symbol: parent, origin: event.origin }));
+                            agenda.push(Event { cost, is_rigid, waits: false, symbol: parent, origin: event.origin });
                         }
                     };
                     push(least, is_rigid && elastic > least);
@@ -258,11 +304,11 @@ impl Chart {
                 }
                 let event = Event { origin, ..event };
                 if tables.waits.has(y) {
-                    agenda.push(Reverse(Event { waits: true, symbol: y, ..event }));
+                    agenda.push(Event { waits: true, symbol: y, ..event });
                 }
                 for &(waiting, parent) in tables.combine[y as usize].iter() {
                     for &(_, further) in self.waiting(event.origin, waiting) {
-                        agenda.push(Reverse(Event { symbol: parent, origin: further, ..event }));
+                        agenda.push(Event { symbol: parent, origin: further, ..event });
                     }
                 }
             }

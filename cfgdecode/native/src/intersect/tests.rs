@@ -112,3 +112,16 @@ fn a_longer_gap_extends_the_family_of_a_shorter_one() {
     assert_ne!(long, short);
     assert!(left.items(long.member(9)).len() >= left.items(short.member(3)).len());
 }
+
+#[test]
+fn what_is_elastic_may_begin_behind_what_is_rigid_and_end_in_any_later_layer() {
+    // s: "k" v; v: "[" "x". The gap begins inside "k", which takes two tokens more; behind it "[" may take any number from one on.
+    let terminals: Vec<String> = ["k", "[", "x"].map(String::from).to_vec();
+    let cfg = Cfg::new(&terminals, &["s".to_string(), "v".to_string()], &[(0, vec![-1, 1]), (1, vec![-2, -3])], 0).unwrap();
+    let costs = unit_costs(&cfg, true);
+    let mut left = Chart::new(&cfg, Side::Left, Origins::All);
+    let gap = left.family(&cfg, vec![(Entry::Arc(0, Chart::ROOT), 2, false)], &costs, 7);
+    let (right, r) = chain(&cfg, Side::Right, &[2]);
+    let fits: Vec<bool> = (0..8).map(|k| Meeting::default().fits(&cfg, &left, &right, gap.member(k), r[1])).collect();
+    assert_eq!(fits, [false, false, false, true, true, true, true, true]);
+}
