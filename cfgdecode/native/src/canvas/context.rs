@@ -277,6 +277,7 @@ impl Context<'_> {
     /// behind lexemes that end in front of it, each fresh configuration once, then by tokens with which a lexeme goes on.
     pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &Step) -> Option<Step> {
         let mut memo = FxHashMap::default();
+        let row = &self.plain_first(row);
         let fresh_points = if matches!(choice, Choice::One(_)) { LeftRow::new() } else { self.left_fresh(row) };
         for (fresh, l) in fresh_points {
             for (effect, token) in self.candidates(fresh, choice) {
@@ -304,6 +305,14 @@ impl Context<'_> {
             }
         }
         None
+    }
+
+    /// A row, last the lexemes that take in whatever comes next: a filling that hides decided text in a comment is soon at odds with
+    /// what is decided next.
+    pub(super) fn plain_first(&mut self, row: &[(ConfigId, SetId)]) -> LeftRow {
+        let (mut plain, opaque): (LeftRow, LeftRow) = row.iter().partition(|entry| !self.effects.lexer.is_opaque(entry.0));
+        plain.extend(opaque);
+        plain
     }
 
     /// Tokens of a choice, one for each effect, whose first byte `c` reads itself.

@@ -17,22 +17,25 @@ use super::view::{Choice, View};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 
-/// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens.
-const WINDOWS: [(usize, Detail); 14] = [
+/// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens: plain ones in a wider window before
+/// others in a narrow one. A witness that hides decided text in a comment or a string is at odds with most of what comes later.
+const WINDOWS: [(usize, Detail); 16] = [
     (0, Detail::Coarse),
+    (1, Detail::Plain),
+    (2, Detail::Plain),
     (1, Detail::Coarse),
-    (1, Detail::Pool),
     (2, Detail::Coarse),
-    (2, Detail::Pool),
+    (4, Detail::Plain),
     (1, Detail::Edges),
+    (8, Detail::Plain),
     (4, Detail::Coarse),
     (2, Detail::Edges),
+    (16, Detail::Plain),
     (8, Detail::Coarse),
-    (8, Detail::Pool),
-    (2, Detail::Fine),
     (4, Detail::Edges),
     (16, Detail::Coarse),
     (8, Detail::Edges),
+    (2, Detail::Fine),
 ];
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
@@ -41,7 +44,7 @@ const MAX_DECIDED: usize = 512;
 /// Windows that are tried before the canvas is looked at as a whole.
 const N_NEAR: usize = 5;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
-const N_FAR: usize = 5;
+const N_FAR: usize = 7;
 const N_CHEAP: usize = 1;
 /// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
 const EXACT_SHARE: usize = 10;
@@ -268,7 +271,7 @@ impl Session {
                     concrete.view.set_choice(i, choice);
                 }
             }
-            if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b) {
+            if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b, &concrete.tokens) {
                 for (i, token) in (a..b).zip(tokens) {
                     concrete.view.set_choice(i, Choice::One(token));
                 }
@@ -320,28 +323,31 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
         return Some((end, (0..view.len()).map(|i| if i < end { one_token(view.choice(i)) } else { Vec::new() }).collect()));
     }
     let row = view.left_row(ctx, end).clone();
+    let row = ctx.plain_first(&row);
     let step = row.iter().find_map(|&(config, l)| {
         let right = ctx.end_set(config);
         ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
     })?;
     let mut witness: Witness = vec![Vec::new(); view.len()];
-    for (i, token) in walk_left(ctx, view, 0, end, step)?.into_iter().enumerate() {
+    for (i, token) in walk_left(ctx, view, 0, end, step, &[])?.into_iter().enumerate() {
         witness[i].push(token);
     }
     Some((end, witness))
 }
 
-/// Tokens for slots `a..b` of a view that fit what lies left of a and right of b.
-fn read_off(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize) -> Option<Vec<TokenId>> {
+/// Tokens for slots `a..b` of a view that fit what lies left of a and right of b; those of the latest witness where they can stay.
+fn read_off(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, latest: &[TokenId]) -> Option<Vec<TokenId>> {
     let row = view.left_row(ctx, b).clone();
+    let row = ctx.plain_first(&row);
     let step = row.iter().find_map(|&(config, l)| {
         let right = view.right_set(ctx, b, config);
         ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
     })?;
-    walk_left(ctx, view, a, b, step)
+    walk_left(ctx, view, a, b, step, latest)
 }
 
-fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut step: Step) -> Option<Vec<TokenId>> {
+/// The tokens of slots `a..b` from the right end, where `step` is; a slot that may keep its token of `latest` does.
+fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut step: Step, latest: &[TokenId]) -> Option<Vec<TokenId>> {
     let mut tokens = Vec::with_capacity(b - a);
     let mut at = b;
     while at > a {
@@ -355,7 +361,14 @@ fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut ste
             continue;
         }
         let row = view.left_row(ctx, i).clone();
-        step = ctx.step_left(&row, view.choice(i), &step)?;
+        let stays = match (view.choice(i), latest.get(i)) {
+            (Choice::One(_), _) | (_, None) => None,
+            (_, Some(&token)) => ctx.step_left(&row, &Choice::One(token), &step),
+        };
+        step = match stays {
+            Some(step) => step,
+            None => ctx.step_left(&row, view.choice(i), &step)?,
+        };
         tokens.extend(step.token);
     }
     tokens.reverse();

@@ -3,8 +3,8 @@
 //! A canvas that can be completed with these tokens can be completed; the converse need not hold, so
 //! they decide only "yes". `edge` tokens serve cells next to decided text: one token for each terminal,
 //! with and without ignorable text in front, all single ASCII bytes, and the most frequent tokens of
-//! several lexemes, of those that begin what may not end yet (a comment), and of those that end it and go on. Cells deep inside a
-//! gap are served by the pool (`pool.rs`).
+//! several lexemes, of those that begin what may not end yet (a comment), and of those that end it and go on. `plain` tokens are the
+//! few of them with which most gaps can be filled as a program would fill them. Cells deep inside a gap are served by the pool (`pool.rs`).
 //!
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
@@ -35,7 +35,9 @@ const N_CLOSING: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Representatives {
     pub edge: Arc<[TokenId]>,
-    /// The same with more tokens of several lexemes.
+    /// Few tokens for most of what programs consist of: no words (keywords), nothing that begins a comment or a string.
+    pub plain: Arc<[TokenId]>,
+    /// `edge` with more tokens of several lexemes.
     pub wide: Arc<[TokenId]>,
     /// What characters of several bytes are made of.
     pub rest: Arc<[TokenId]>,
@@ -76,13 +78,14 @@ impl Representatives {
         let mut edge: Vec<TokenId> = (0..128).filter_map(|b| vocabulary.byte_tokens[b]).collect();
         let mut keyed: Vec<_> = best.into_iter().collect();
         keyed.sort_unstable();
+        let n_bytes = edge.len();
         edge.extend(keyed.into_iter().map(|k| k.1));
-        if all_at_once {
-            // Few terminals, and long ones: the tokens that they are spelled with.
-            edge.extend(pool.tokens.iter().take(N_SPELLING));
-        }
-        let closing = closing_tokens(constraint, effects, pool);
+        // Where terminals are few and long: the tokens that they are spelled with.
+        edge.extend(pool.tokens.iter().take(if all_at_once { N_SPELLING } else { 0 }));
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
+        let mut plain: Vec<TokenId> = edge[n_bytes..].to_vec();
+        plain.retain(|&t| is_plain(constraint, effects, t));
+        let closing = closing_tokens(constraint, effects, pool);
         opening.sort_unstable();
         edge.extend(opening.into_iter().take(N_OPENING));
         edge.extend(closing.iter().flat_map(|tokens| tokens.iter().take(N_CLOSING)));
@@ -91,12 +94,24 @@ impl Representatives {
         let mut rest: Vec<TokenId> = (128..256).filter_map(|b| vocabulary.byte_tokens[b]).collect();
         rest.extend(vocabulary.fragments().iter().take(N_REST));
         let mut bytes = [&edge[..], &rest[..]].concat();
-        for tokens in [&mut edge, &mut wide, &mut rest, &mut bytes] {
+        for tokens in [&mut edge, &mut plain, &mut wide, &mut rest, &mut bytes] {
             tokens.sort_unstable();
             tokens.dedup();
         }
-        Representatives { edge: edge.into(), wide: wide.into(), rest: rest.into(), bytes: bytes.into() }
+        Representatives { edge: edge.into(), plain: plain.into(), wide: wide.into(), rest: rest.into(), bytes: bytes.into() }
     }
+}
+
+/// Neither a word nor the beginning of a lexeme that takes in whatever comes next.
+fn is_plain(constraint: &Constraint, effects: &mut Effects, token: TokenId) -> bool {
+    let text = constraint.vocabulary.text(token).trim_ascii();
+    if text.len() > 1 && text.iter().all(u8::is_ascii_alphabetic) {
+        return false;
+    }
+    let effect = effects.of_token(&constraint.vocabulary, constraint.start, token);
+    let mut ends = Vec::new();
+    effects.ends_of(effect, &mut ends);
+    !ends.is_empty() && !ends.into_iter().any(|c| effects.lexer.is_opaque(c))
 }
 
 /// For lexemes that may go on for long (a string, a comment), the tokens that end them and go on behind them, the most

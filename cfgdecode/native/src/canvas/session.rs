@@ -97,7 +97,7 @@ pub(super) struct Concrete {
 /// Tokens up to which the exact view is asked before the sketches, if few cells are open.
 const SMALL_VOCABULARY: usize = 4096;
 /// Gaps from which on a symbol has no more origins than `Limits.origins`, and how many times as many it has where there are few.
-const MANY_GAPS: usize = 256;
+const MANY_GAPS: usize = 64;
 const MORE_ORIGINS: usize = 16;
 impl Session {
     pub fn new(constraint: Arc<Constraint>, lane: usize, slots: Vec<Slot>, policy: EosPolicy) -> Session {

@@ -14,6 +14,8 @@ use std::ops::Range;
 pub(super) enum Detail {
     /// All gaps from the pool.
     Pool,
+    /// Gaps from the pool, short ones from plain tokens.
+    Plain,
     /// Gaps from the pool, short ones from edge tokens.
     Coarse,
     /// Edge tokens at both ends of a gap, more of them in gaps of one cell.
@@ -81,7 +83,8 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
         Detail::Fine if n_cells == 1 => Choice::All,
         _ if in_character => Choice::Some(representatives.bytes.clone()),
         Detail::Pool => Choice::Pool,
-        Detail::Coarse if n_cells >= LONG => Choice::Pool,
+        Detail::Plain | Detail::Coarse if n_cells >= LONG => Choice::Pool,
+        Detail::Plain => Choice::Some(representatives.plain.clone()),
         Detail::Coarse => edge(),
         Detail::Edges if n_cells == 1 => Choice::Some(representatives.wide.clone()),
         _ if n_cells == 1 => Choice::All,

@@ -26,6 +26,8 @@ use super::{ConfigId, LexerError, LexerLimits, TerminalId, charset};
 /// The configuration without a future.
 pub const DEAD: ConfigId = ConfigId(0);
 const START: ConfigId = ConfigId(1);
+/// Bytes of kinds so different that a lexeme which takes in any of them takes in nearly everything.
+const TELLING: [u8; 5] = *b"a(;} ";
 const UNKNOWN: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,6 +168,11 @@ impl Lexer {
     /// Whether the text may end here.
     pub fn can_end(&mut self, config: ConfigId) -> bool {
         self.is_fresh(config) && self.scanner.holds_at_end(self.configs[config.0 as usize].cond)
+    }
+
+    /// Whether the pending lexeme takes in whatever comes next: a comment, a string, a line for the preprocessor.
+    pub fn is_opaque(&mut self, config: ConfigId) -> bool {
+        !self.is_fresh(config) && TELLING.iter().all(|&byte| self.step(config, byte) != DEAD)
     }
 
     /// The limit that was hit, if any; from then on `step` may answer [`DEAD`] wrongly.
