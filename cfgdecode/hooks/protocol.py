@@ -315,11 +315,18 @@ class ConstraintBatch:
             for row in self._live():
                 row.settle()
                 self.stats.mask_us, row.aim_us = self.stats.mask_us + row.aim_us, 0
-        if not any(row.has_refused() for row in self._live()):
+        if not any(row.refusing() for row in self._live()):
             return None
         with self.stats.timed("commit_us"):
-            jobs = self._proposals(tokens, select, None, offset)
-            found = [[c for c, t, _ in ps if row.open[c] and row.surely_refuses(c, t)] for row, ps, _ in jobs]
+            offsets = _offsets(offset, len(self.rows))
+            tokens_cpu, select_cpu = self.on_host(tokens), self.on_host(select)
+            jobs: list[Any] = []
+            found: list[Any] = []
+            for row in self._live():
+                shift, i = offsets[row.index] - row.start, row.index
+                cells = [c for c in row.refusing() if 0 <= c - shift < tokens_cpu.shape[1] and select_cpu[i, c - shift]]
+                jobs.append((row, [], shift))
+                found.append([c for c in cells if row.open[c] and row.surely_refuses(c, int(tokens_cpu[i, c - shift]))])
             return self._refusals(tokens.device, select, jobs, found)
 
     def _refusals(

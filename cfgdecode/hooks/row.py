@@ -16,7 +16,7 @@ more for every rejected one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -186,9 +186,9 @@ class Row:
         bound = self._bounds.get(cell)
         return bound is not None and bound.refuses(token)
 
-    def has_refused(self) -> bool:
-        """Has any cell refused a token since the last edit."""
-        return bool(self._bounds)
+    def refusing(self) -> Collection[int]:
+        """The cells that have refused a token since the last edit."""
+        return self._bounds
 
     def bound(self, cell: int) -> np.ndarray | None:
         """int32[W]: what a cell may allow since it refused something, never nothing."""

@@ -9,8 +9,8 @@ Invariants: dtype and device of logits are kept; ids at or past 32 * W are never
 fill is finite, so a softmax, an entropy (0 * -inf) or a division by a small temperature stays free of NaN; an allowed
 logit below half the fill (a model's own -inf) is lifted to that, so a row always prefers an allowed token.
 Three paths give the same values: `apply_dense_` (any device, plain torch, traceable by torch.compile),
-`apply_sparse_` (CPU: one gather and one scatter for a row that allows few tokens, or refuses few), and
-`triton_kernel.apply_triton_` (CUDA). `apply_bitmask_` chooses.
+`apply_sparse_` (CPU, large vocabularies: one gather and one scatter for a row that allows few tokens, or refuses
+few), and `triton_kernel.apply_triton_` (CUDA). `apply_bitmask_` chooses.
 Cost: dense O(rows * V); sparse O(rows * V) memory writes and O(U * V / 8 + rows * allowed) reads.
 """
 
@@ -22,6 +22,8 @@ from torch import Tensor
 
 _DENSE_ROWS = 64
 """Logits rows that the dense path expands at a time: bounds its scratch memory to 64 * V booleans."""
+_FEW_TOKENS = 2048
+"""Vocabularies up to which all rows of a CPU tensor together cost less than one by one."""
 _SPARSE_SHARE = 4
 """A row takes the gather path when fewer than V / 4 tokens are allowed."""
 
@@ -41,7 +43,7 @@ def apply_bitmask_(logits: Tensor, table: Tensor, row_of: Tensor, *, fill: float
 
         if is_available():
             return apply_triton_(logits, table, row_of, fill=fill)
-    if logits.device.type == "cpu":
+    if logits.device.type == "cpu" and logits.shape[-1] > _FEW_TOKENS:
         return apply_sparse_(logits, table, row_of, fill=fill)
     return apply_dense_(logits, table, row_of, fill=fill)
 
