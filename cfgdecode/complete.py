@@ -4,8 +4,11 @@ The most probable filling is looked for cell by cell, the surest cell first: bra
 in order of falling score, where a branch lives while the canvas stays completable and its bound (the scores so far and
 the best score of every cell still open) beats the best filling found. The first descent is the greedy filling; every
 further one is a better one; if the search ends before `nodes` verdicts, the last one found is the most probable of all.
+At the start, and wherever a cell did not take its best token, all cells that are left are given theirs at once: if that
+is a text, nothing below can be better.
 
-Cost: one verdict per node, which is a look-up where the token agrees with the witness; at least one node a cell.
+Cost: one verdict per node, which is a look-up where the token agrees with the witness; at least one node a cell, unless
+the best tokens of all cells are a text: then one parse.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .canvas import COMMITTED
 from .errors import CanvasError
 
 if TYPE_CHECKING:
@@ -114,8 +118,7 @@ class _Search:
         totals = [0.0]
         while True:
             depth = len(stack)
-            if depth == len(self.columns):
-                self._keep(totals[-1])
+            if self._took_another(depth) and self._all_best(depth, totals[-1]):
                 if not self._back(stack, totals):
                     break
                 continue
@@ -126,9 +129,27 @@ class _Search:
             return None
         return Completion(self.best.ids, self.best.score, self.is_complete)
 
-    def _keep(self, total: float) -> None:
+    def _took_another(self, depth: int) -> bool:
+        """Nothing is decided yet, or the cell decided last did not take its best token, or all are."""
+        if depth in (0, len(self.columns)):
+            return True
+        column = self.columns[depth - 1]
+        return not len(column.ids) or self.canvas.ids[column.position] != column.ids[0]
+
+    def _all_best(self, depth: int, total: float) -> bool:
+        """Give the columns from `depth` on their best tokens; tells whether that is a text. A better one is kept."""
+        total += self.bound[depth]
+        vocabulary, filled = self.canvas.constraint.vocabulary, self.canvas.fork()
+        for column in self.columns[depth:]:
+            token = int(column.ids[0]) if len(column.ids) and column.best != -np.inf else -1
+            if not 0 <= token < vocabulary.n_logits or token == vocabulary.mask:
+                return False
+            filled._put(column.position, token, COMMITTED)
+        if not filled.is_completable():
+            return False
         if self.best is None or total > self.best.score:
-            self.best = Completion([t for t in self.canvas.ids if t is not None], total, False)
+            self.best = Completion([t for t in filled.ids if t is not None], total, False)
+        return True
 
     def _next(self, stack: list[Iterator[tuple[int, float]]], totals: list[float]) -> bool:
         """Take the next choice of the deepest cell that has one; False at the end of the search."""

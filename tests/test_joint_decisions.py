@@ -50,6 +50,19 @@ def test_a_search_that_is_cut_short_is_valid_and_says_so():
     assert canvas.constraint.grammar.accepts(b"".join(TOKENS[t] for t in cut.ids))
 
 
+def test_where_the_best_tokens_are_a_text_no_search_is_needed():
+    canvas = lists().canvas([0] * 5, [True] * 5)
+    text = [TOKENS.index(t) for t in (b"[", b"a,", b"b", b"a", b"]")]
+    scores = np.random.default_rng(5).normal(size=(5, len(TOKENS)))
+    scores[range(5), text] = 10.0
+    found = canvas.most_probable(scores, nodes=0)
+    assert found.is_optimal and found.ids == text and found.score == pytest.approx(50.0)
+    # One cell off: the others are given theirs at once again behind it.
+    scores[2] = np.where(np.arange(len(TOKENS)) == TOKENS.index(b"["), 11.0, scores[2])
+    found = canvas.most_probable(scores, nodes=10_000)
+    assert found.is_optimal and found.ids == text
+
+
 def test_scores_of_the_wrong_shape_are_refused():
     canvas = lists().canvas([0] * 4, [True] * 4)
     with pytest.raises(cd.CanvasError, match="4 open cells"):
