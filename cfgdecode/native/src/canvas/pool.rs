@@ -686,7 +686,13 @@ fn shorten(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, lexeme: 
         if way.cost() + 1 >= lexeme.cost() {
             return;
         }
+        if effects.lexer.is_opaque(way.last(pool.begin)) {
+            continue; // all tokens would have to be looked at, and what ends such a lexeme is short
+        }
         for class in effects.classes(vocabulary, way.last(pool.begin)).iter() {
+            if !may_end_with(pool, effects, class.effect, lexeme.terminal) {
+                continue;
+            }
             let tokens = [&way.tokens[..], &class.tokens.list[..1]].concat();
             if let Some(shorter) = complete_with(pool, vocabulary, effects, pool.begin, tokens, None, lexeme.terminal) {
                 lexeme.spelling = shorter.spelling;
@@ -695,6 +701,16 @@ fn shorten(pool: &Pool, vocabulary: &Vocabulary, effects: &mut Effects, lexeme: 
             }
         }
     }
+}
+
+/// Whether a token of this effect can be the last one of a lexeme of `terminal`.
+fn may_end_with(pool: &Pool, effects: &mut Effects, effect: EffectId, terminal: Option<TerminalId>) -> bool {
+    let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(effects.branches(effect));
+    branches.into_iter().any(|branch| match branch {
+        Branch::End(c) => pool.may_close(effects, c, terminal),
+        Branch::Emit(t, _) => terminal == Some(t),
+        Branch::Skip(_) => terminal.is_none(),
+    })
 }
 
 /// The configurations behind each of these tokens if no terminal ends in them, and the last one.

@@ -135,6 +135,9 @@ fn closing_tokens(constraint: &Constraint, effects: &mut Effects, pool: &Pool) -
         let mut seen: FxHashSet<EffectId> = FxHashSet::default();
         let mut closing: Vec<TokenId> = Vec::new();
         for &t in &short {
+            if vocabulary.text(t).iter().fold(c, |c, &byte| effects.lexer.step(c, byte)) != DEAD {
+                continue; // the lexeme goes on
+            }
             let effect = effects.of_token(vocabulary, c, t);
             let branches = effects.branches(effect);
             if !branches.is_empty() && !branches.iter().any(|b| matches!(b, Branch::End(_))) && seen.insert(effect) {
