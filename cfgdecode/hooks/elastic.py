@@ -1,8 +1,9 @@
 """A canvas whose gaps may grow and shrink: the checks for decoders that insert and delete masks.
 
-Each maximal run of k masks stands for 0 .. k + spare tokens, where spare is the room that the whole sequence has left.
-The gaps share that room, so a state is accepted only if the engine's shortest completion fits into `max_length`
-altogether; this shortest completion is also what `finish` and the last resort of `choose` write.
+Each maximal run of masks stands for any number of tokens, none included. All share the room that the decided tokens
+leave in `max_length`, so a state is accepted only if the engine's shortest completion fits into it altogether; this
+shortest completion is also where the last resort of `choose` takes its tokens from.
+Invariant: what `choose` returns has such a completion if what it was given has.
 Cost: one canvas per check; a step checks its proposals and, for a refused one, at most `_SCAN` alternatives.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cfgdecode.canvas import COMMITTED, Canvas
 from cfgdecode.errors import CanvasError, DeadCanvasError
 
 _SCAN = 32
@@ -45,17 +47,27 @@ class ElasticCanvas:
 
     def shortest(self, ids: Sequence[int | None]) -> list[int] | None:
         """A shortest completion of the whole sequence that fits, or None."""
+        canvas = self._canvas(ids)
+        return None if canvas is None else self._completed(canvas, ids)
+
+    def _canvas(self, ids: Sequence[int | None]) -> Canvas | None:
+        """The text with its gaps; None if what is decided has no room."""
         text = list(ids[self.skip_prefix : len(ids) - self.skip_suffix])
         open = np.array([t is None for t in text])
-        spare = self.max_length - len(ids)
-        gaps = {start: (0, length + spare) for start, length in runs(open.tolist())}
+        room = self.max_length - sum(t is not None for t in ids)
+        if room < 0:
+            return None
+        gaps = {start: (0, room) for start, _ in runs(open.tolist())}
         cells = np.array([0 if t is None else t for t in text], dtype=np.int64)
-        canvas = self.constraint.canvas(cells, open=open, gaps=gaps)
+        canvas: Canvas = self.constraint.canvas(cells, open=open, gaps=gaps)
+        return canvas
+
+    def _completed(self, canvas: Canvas, ids: Sequence[int | None]) -> list[int] | None:
         full = canvas.complete() if canvas.verdict() else None
         if full is None or len(full) + self.skip_prefix + self.skip_suffix > self.max_length:
             return None
-        tail = ids[len(ids) - self.skip_suffix :]
-        return [int(t) for t in (*ids[: self.skip_prefix], *full, *tail)]
+        tail = [t for t in ids[len(ids) - self.skip_suffix :] if t is not None]
+        return [*(t for t in ids[: self.skip_prefix] if t is not None), *full, *tail]
 
     def begin(self, ids: Sequence[int | None]) -> None:
         """Raise unless the sequence can become a text within max_length."""
@@ -70,9 +82,17 @@ class ElasticCanvas:
         self, ids: list[int | None], cell: int, token: int, ranked: Sequence[int], delete_id: int | None
     ) -> tuple[list[int | None], bool]:
         """The sequence with `cell` decided, and whether `token` was refused; `ranked` are alternatives, best first."""
+        canvas: Canvas | None = None
         for i, candidate in enumerate([token, *[t for t in ranked if t != token][:_SCAN]]):
             after = self._written(ids, cell, candidate, delete_id)
-            if self.shortest(after) is not None:
+            if candidate == delete_id or canvas is None:
+                trial = self._canvas(after)
+                canvas = canvas if candidate == delete_id else trial
+            else:
+                # The same but for one token: what lies on either side of it has been worked out.
+                trial = canvas.fork()
+                trial._put(cell - self.skip_prefix, candidate, COMMITTED)
+            if trial is not None and self._completed(trial, after) is not None:
                 return after, i > 0
         return self._from_shortest(ids, cell), True
 
@@ -81,9 +101,8 @@ class ElasticCanvas:
         return ids[:cell] + ([] if token == delete_id else [token]) + ids[cell + 1 :]
 
     def _from_shortest(self, ids: list[int | None], cell: int) -> list[int | None]:
-        """Decide `cell` as the shortest completion of the sequence would have it (there is one, by invariant)."""
-        for token in (t for t in dict.fromkeys(self.shortest(ids) or []) if t is not None):
-            after = self._written(ids, cell, token, None)
-            if self.shortest(after) is not None:
-                return after
-        return ids[:cell] + ids[cell + 1 :]
+        """Decide `cell` as the shortest completion of the sequence has it: one token, none, or one of several."""
+        tokens: list[int | None] = list(dict.fromkeys(self.shortest(ids) or []))
+        before, behind = ids[:cell], ids[cell + 1 :]
+        ways = [*([t] for t in tokens), [], *([t, None] for t in tokens)]
+        return next((after for way in ways if self.shortest(after := [*before, *way, *behind]) is not None), ids)

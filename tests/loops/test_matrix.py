@@ -19,6 +19,7 @@ from generation import runs  # noqa: E402
 from generation.toy import ScriptedModel, ToyModel  # noqa: E402
 
 import cfgdecode as cd  # noqa: E402
+from cfgdecode import loops  # noqa: E402
 
 RUNS = int(os.environ.get("CFGDECODE_RUNS", "24"))
 CELLS = [int(n) for n in os.environ.get("CFGDECODE_CELLS", "16,24").split(",")]
@@ -115,11 +116,51 @@ def test_random_runs_of_the_matrix_end_with_a_valid_text(name):
         judge(bytes(row[:end]).decode())
 
 
+NO_TEXT = 0xFF
+"""A byte of no UTF-8 text."""
+AROUND = {
+    "json": [(b'{"a": [1,', b", 2]}"), (b"[", b"]"), (b'{"k": "x', b'y"}')],
+    "smiles": [(b"CC(", b")O"), (b"C1", b"1")],
+    "schema": [(b'{"a": ', b"}"), (b'{"a": 1, "b": [', b"]}")],
+    "cpp": [(b"int f(int a) { ", b"return a; }"), (b"struct A { ", b" };"), (b"int x = ", b";")],
+}
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_insertions_of_the_matrix_end_with_a_valid_text(name):
+    grammar, judge = GRAMMARS[name]()
+    constraint = cd.compile(grammar, VOCABULARY, eos_policy="none")
+    draw = random.Random(7)
+    for _ in range(RUNS):
+        label, seed, (prefix, suffix) = draw.choice(list(MODELS)), draw.randrange(10**6), draw.choice(AROUND[name])
+        # A cell takes some dozen checks, each a question about gaps of any length: in C++ a tenth of a second.
+        n_masks, max_masks = (
+            (draw.choice([1, 4]), 16) if name == "cpp" else (draw.choice([1, 4, 8]), draw.choice([16, 32]))
+        )
+        torch.manual_seed(seed)
+        result = loops.insert(
+            MODELS[label](seed),
+            torch.tensor(list(prefix)),
+            torch.tensor(list(suffix)),
+            mask_id=MASK,
+            expand_id=NO_TEXT,
+            delete_id=EOS,
+            constraint=constraint,
+            n_masks=n_masks,
+            max_masks=max_masks,
+            tokens_per_step=draw.choice([1, 4]),
+            temperature=draw.choice([0.0, 1.0]),
+            delete_to_right=draw.random() < 0.3,
+        )
+        text = bytes(result.ids[0].tolist())
+        assert text.startswith(prefix) and text.endswith(suffix), (label, seed)
+        assert len(text) <= len(prefix) + max_masks + len(suffix), (label, seed)
+        judge(text.decode())
+
+
 def test_cpp_regions_between_given_text_end_as_cpp():
     grammar, judge = _judged_by_lark("cpp")
     constraint = cd.compile(grammar, VOCABULARY, eos_policy="none")
-    from cfgdecode import loops
-
     for seed, model in ((0, ToyModel(N, seed=1)), (1, ScriptedModel(N, noise=True)), (2, ScriptedModel(N, ord("(")))):
         torch.manual_seed(seed)
         parts = ["int f(int a) {\n  int b = ", 3, ";\n  return ", 2, ";\n}\n"]
