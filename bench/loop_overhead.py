@@ -48,9 +48,9 @@ def _longest(cells: int, encode: Callable[[str], list[int]]) -> list[int]:
     return list(itertools.takewhile(lambda text: len(text) < cells, texts))[-1]
 
 
-def logits_of(vocabulary: cd.Vocabulary, text: list[int], cells: int, wrong: float) -> torch.Tensor:
+def logits_of(vocabulary: cd.Vocabulary, text: list[int], cells: int, wrong: float, seed: int = 0) -> torch.Tensor:
     """float32[1, 1 + cells, V]: noise, and for most cells the text's token far above it."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(1, cells + 1, vocabulary.n_logits, generator=generator)
     favoured = torch.tensor((text + [vocabulary.eos[0]] * cells)[:cells])
     other = torch.rand(cells, generator=generator) < wrong
