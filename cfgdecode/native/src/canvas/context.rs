@@ -274,10 +274,10 @@ pub(super) struct Step {
 
 impl Context<'_> {
     /// A token of `choice` such that some entry of the left row fits it and the (concrete) right side: first by tokens
-    /// behind lexemes that end in front of it, each fresh configuration once, then by tokens with which a lexeme goes on.
+    /// behind lexemes that end in front of it, each fresh configuration once, then by tokens with which a lexeme goes on. What stands
+    /// first in the row is taken if it fits.
     pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &Step) -> Option<Step> {
         let mut memo = FxHashMap::default();
-        let row = &self.plain_first(row);
         let fresh_points = if matches!(choice, Choice::One(_)) { LeftRow::new() } else { self.left_fresh(row) };
         for (fresh, l) in fresh_points {
             for (effect, token) in self.candidates(fresh, choice) {

@@ -13,7 +13,7 @@ use super::context::{Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{self, Detail, gap_of};
 use super::slots::Slot;
-use super::view::{Choice, View};
+use super::view::{Choice, LeftRow, View};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 
@@ -322,8 +322,7 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
     if (0..end).all(|i| matches!(view.choice(i), Choice::One(_))) {
         return Some((end, (0..view.len()).map(|i| if i < end { one_token(view.choice(i)) } else { Vec::new() }).collect()));
     }
-    let row = view.left_row(ctx, end).clone();
-    let row = ctx.plain_first(&row);
+    let row = plain_row(ctx, view, end);
     let step = row.iter().find_map(|&(config, l)| {
         let right = ctx.end_set(config);
         ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
@@ -337,8 +336,7 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
 
 /// Tokens for slots `a..b` of a view that fit what lies left of a and right of b; those of the latest witness where they can stay.
 fn read_off(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, latest: &[TokenId]) -> Option<Vec<TokenId>> {
-    let row = view.left_row(ctx, b).clone();
-    let row = ctx.plain_first(&row);
+    let row = plain_row(ctx, view, b);
     let step = row.iter().find_map(|&(config, l)| {
         let right = view.right_set(ctx, b, config);
         ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
@@ -360,7 +358,7 @@ fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut ste
             (step, at) = (before, first);
             continue;
         }
-        let row = view.left_row(ctx, i).clone();
+        let row = plain_row(ctx, view, i);
         let stays = match (view.choice(i), latest.get(i)) {
             (Choice::One(_), _) | (_, None) => None,
             (_, Some(&token)) => ctx.step_left(&row, &Choice::One(token), &step),
@@ -373,6 +371,12 @@ fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut ste
     }
     tokens.reverse();
     Some(tokens)
+}
+
+/// The left row of a boundary in the order in which a filling is looked for.
+fn plain_row(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> LeftRow {
+    let row = view.left_row(ctx, boundary).clone();
+    ctx.plain_first(&row)
 }
 
 fn answer_of(found: Result<bool, &'static str>) -> Answer {

@@ -84,7 +84,8 @@ impl<'a> Layers<'a> {
                     Slot::Anything => (&self.rows[u.checked_sub(1)?][i + 1], Choice::All),
                     _ => (&self.rows[u.checked_sub(1)?][i], Choice::All),
                 };
-                step = ctx.step_left(row, &choice, &step)?;
+                let row = ctx.plain_first(row);
+                step = ctx.step_left(&row, &choice, &step)?;
                 witness[i].extend(step.token);
                 if !matches!(self.slots[i], Slot::Token(_)) {
                     u -= 1;
