@@ -32,6 +32,7 @@ LAW = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 ENGINE = NativeEngine()
+ENGINES = {"exact view first": ENGINE, "windows and sketches first": NativeEngine(limits=cd.Limits(exact_cells=0))}
 COMPLETABLE, DEAD = cd.Verdict.COMPLETABLE, cd.Verdict.DEAD
 
 
@@ -137,11 +138,12 @@ def test_allowed_equals_the_set_of_single_fills(case):
         assert canvas.allowed(position).ids().tolist() == fills
 
 
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 @LAW
-@given(exact_cases(), st.randoms(use_true_random=False))
-def test_incremental_equals_from_scratch(case, rng):
-    constraint = ENGINE.constraint(case)
-    canvas = ENGINE.canvas(case)
+@given(case=exact_cases(), rng=st.randoms(use_true_random=False))
+def test_incremental_equals_from_scratch(engine, case, rng):
+    constraint = engine.constraint(case)
+    canvas = engine.canvas(case)
     for _ in range(12):
         step = rng.choice(("commit", "commit", "commit_one", "reopen", "reopen", "insert", "delete", "fork", "set"))
         n, free = len(canvas), canvas.open_positions

@@ -57,7 +57,7 @@ class ElasticCanvas:
         room = self.max_length - sum(t is not None for t in ids)
         if room < 0:
             return None
-        gaps = {start: (0, room) for start, _ in runs(open.tolist())}
+        gaps = {start: (0, None) for start, _ in runs(open.tolist())}
         cells = np.array([0 if t is None else t for t in text], dtype=np.int64)
         canvas: Canvas = self.constraint.canvas(cells, open=open, gaps=gaps)
         return canvas

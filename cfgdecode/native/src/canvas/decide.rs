@@ -16,6 +16,7 @@ use super::slots::Slot;
 use super::view::{Choice, LeftRow, View};
 use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
+use std::ops::Range;
 
 /// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens: plain ones in a wider window before
 /// others in a narrow one. A witness that hides decided text in a comment or a string is at odds with most of what comes later.
@@ -235,7 +236,8 @@ impl Session {
     fn repaired(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, windows: &[(usize, Detail)]) -> Option<(usize, Witness)> {
         let n = self.slots.len();
         let mut end = concrete.end;
-        for &i in &concrete.changed {
+        let torn = concrete.torn.clone();
+        for i in concrete.changed.iter().copied().chain(torn.iter().flat_map(Range::clone)) {
             let token = if let Slot::Token(t) = self.slots[i] { t } else { concrete.tokens[i] };
             concrete.view.set_choice(i, Choice::One(token));
             if self.constraint.vocabulary.is_eos(token) && i < end {
@@ -243,29 +245,31 @@ impl Session {
             }
         }
         concrete.changed.retain(|&i| matches!(self.slots[i], Slot::Token(t) if t != concrete.tokens[i]));
-        if concrete.changed.is_empty() && self.exact.ends_at(end) {
+        if concrete.changed.is_empty() && concrete.torn.is_none() && self.exact.ends_at(end) {
             // What was changed has been changed back.
             let mut witness: Witness = concrete.tokens[..end].iter().map(|&t| vec![t]).collect();
             witness.resize(n, Vec::new());
             return self.with_tail(end, witness).map(|w| (end, w));
         }
-        let last_text =
-            concrete.changed.iter().copied().filter(|&i| matches!(self.slots[i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t))).max();
+        let is_text = |i: &usize| matches!(self.slots[*i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t));
+        let last_text = concrete.changed.iter().copied().chain(torn.iter().flat_map(Range::clone)).filter(is_text).max();
         if let Some(last) = last_text.filter(|&i| i >= end) {
             end = (last + 1..=n).find(|&e| self.exact.ends_at(e))?;
         }
         if !self.exact.ends_at(end) {
             return None;
         }
-        let lo = concrete.changed.iter().copied().min()?.min(end).min(concrete.end);
-        let hi = (concrete.changed.iter().copied().max()? + 1).max(if end == concrete.end { 0 } else { end.max(concrete.end) });
+        let first = concrete.changed.iter().copied().chain(torn.iter().map(|t| t.start)).min()?;
+        let behind = concrete.changed.iter().map(|i| i + 1).chain(torn.iter().map(|t| t.end)).max()?;
+        let lo = first.min(end).min(concrete.end);
+        let hi = behind.max(if end == concrete.end { 0 } else { end.max(concrete.end) });
         concrete.view.set_ends(only(end, n));
         for &(n_gaps, detail) in windows {
             let (a, b) = self.window(lo, hi, n_gaps, end);
             if a > b {
                 return None;
             }
-            if n_gaps > 0 || end > concrete.end {
+            if n_gaps > 0 || end > concrete.end || torn.is_some() {
                 let choices = self.sketched(a..b, detail);
                 for (i, choice) in (a..b).zip(choices).filter(|(i, _)| self.slots[*i] == Slot::Open) {
                     concrete.view.set_choice(i, choice);

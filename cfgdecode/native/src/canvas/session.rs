@@ -92,6 +92,24 @@ pub(super) struct Concrete {
     pub(super) tokens: Vec<TokenId>,
     pub(super) end: usize,
     pub(super) changed: Vec<usize>,
+    /// What was inserted and where something was deleted since: its tokens do not count.
+    pub(super) torn: Option<Range<usize>>,
+}
+
+impl Concrete {
+    /// With these tokens in place of the slots `old`, which are the slots `new` then.
+    fn spliced(mut self, old: Range<usize>, new: Range<usize>, tokens: Vec<TokenId>) -> Concrete {
+        let moved = |i: usize| if i < old.end { i.min(new.end) } else { i - old.end + new.end };
+        self.end = moved(self.end);
+        self.changed.retain(|i| !old.contains(i));
+        self.changed.iter_mut().for_each(|i| *i = moved(*i));
+        let torn = self.torn.map_or(new.clone(), |t| new.start.min(t.start)..new.end.max(moved(t.end)));
+        self.torn = Some(torn);
+        let choices = tokens.iter().map(|&t| Choice::One(t)).collect();
+        self.tokens.splice(old.clone(), tokens);
+        self.view.splice(old, choices, only(self.end, self.tokens.len()));
+        self
+    }
 }
 
 /// Tokens up to which the exact view is asked before the sketches, if few cells are open.
@@ -220,7 +238,7 @@ impl Session {
         }
         let agrees = match (slot, &self.witness) {
             (Slot::Token(t), Some(w)) => w[i].as_slice() == [t],
-            (Slot::Open, Some(w)) => w[i].len() == 1,
+            (Slot::Open, Some(w)) => w[i].len() == 1 && self.constraint.vocabulary.mask != Some(w[i][0]),
             _ => false,
         };
         let refined = self.slots[i] == Slot::Open && matches!(slot, Slot::Token(_));
@@ -264,19 +282,49 @@ impl Session {
         first..end
     }
 
-    /// Replaces all slots (insertions and deletions); the charts keep what still applies.
+    /// Replaces all slots (insertions and deletions). On either side of what differs, rows and witness stay.
     pub fn replace(&mut self, slots: Vec<Slot>) {
+        if self.slots == slots {
+            return;
+        }
+        let first = self.slots.iter().zip(&slots).take_while(|(a, b)| a == b).count();
+        let most = self.slots.len().min(slots.len()) - first;
+        let n_behind = self.slots.iter().rev().zip(slots.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+        let old = first..self.slots.len() - n_behind;
+        let new = first..slots.len() - n_behind;
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
-        self.exact = View::new(self.constraint.start, slots.iter().map(general).collect(), ends.clone());
-        self.representatives = None;
-        self.concrete = None;
+        self.slots = slots;
+        self.exact.splice(old.clone(), self.slots[new.clone()].iter().map(general).collect(), ends.clone());
+        if self.has_intervals() || self.representatives.is_none() {
+            (self.representatives, self.concrete) = (None, None);
+        } else {
+            self.splice_prepared(old, new.clone(), &ends);
+        }
         self.second = None;
-        self.last_changed = None;
+        self.last_changed = (!self.slots.is_empty()).then(|| first.min(self.slots.len() - 1));
         self.allowed_known.clear();
         self.too_dear = usize::MAX;
-        self.slots = slots;
         self.witness = None;
         self.verdict = None;
+    }
+
+    /// `replace` in the other views. Where the latest witness ends among what is replaced, nothing is left of it.
+    fn splice_prepared(&mut self, old: Range<usize>, new: Range<usize>, ends: &[bool]) {
+        self.relaxed.splice(old.clone(), self.slots[new.clone()].iter().map(sketch::loose).collect(), ends.to_vec());
+        let near = self.near(new.start).start..self.near(new.end).end.min(self.slots.len());
+        for (k, detail) in DETAILS.into_iter().enumerate() {
+            let choices = self.sketched(new.clone(), detail);
+            self.sketches[k].splice(old.clone(), choices, ends.to_vec());
+            let choices = self.sketched(near.clone(), detail);
+            self.sketches[k].set_choices(near.start, choices);
+        }
+        let Some(concrete) = self.concrete.take() else { return };
+        let filler = self.representatives.as_ref().and_then(|r| r.plain.first().copied());
+        let is_within = concrete.end > old.start && concrete.end < old.end;
+        if let Some(filler) = filler.filter(|_| !is_within) {
+            let tokens = self.slots[new.clone()].iter().map(|s| if let Slot::Token(t) = s { *t } else { filler }).collect();
+            self.concrete = Some(concrete.spliced(old, new, tokens));
+        }
     }
 
     pub fn verdict(&mut self) -> Answer {
@@ -321,6 +369,7 @@ impl Session {
                     concrete.tokens = tokens;
                     concrete.end = end;
                     concrete.changed.clear();
+                    concrete.torn = None;
                 }
                 None => self.concrete = Some(self.concrete_of(end, &witness)),
             }
@@ -332,7 +381,7 @@ impl Session {
         let tokens: Vec<TokenId> = witness.iter().map(|t| t[0]).collect();
         let choices = tokens.iter().map(|&t| Choice::One(t)).collect();
         let view = View::new(self.constraint.start, choices, only(end, self.slots.len()));
-        Concrete { view, tokens, end, changed: Vec::new() }
+        Concrete { view, tokens, end, changed: Vec::new(), torn: None }
     }
 
     pub(super) fn has_intervals(&self) -> bool {

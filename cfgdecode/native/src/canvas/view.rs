@@ -17,6 +17,7 @@ use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The tokens that a slot may hold in a view.
@@ -128,6 +129,20 @@ impl View {
             self.right_valid = self.right_valid.max(last + 1);
             self.ends = ends;
         }
+    }
+
+    /// Puts other slots in place of `range`; rows on either side of it are kept. `ends` are those of all boundaries after.
+    pub(super) fn splice(&mut self, range: Range<usize>, choices: Vec<Choice>, ends: Vec<bool>) {
+        let (old, new) = (self.ends.len(), ends.len());
+        let moved = |boundary: usize| boundary + new - old;
+        let last = (0..old - range.end).find(|&k| ends[new - 1 - k] != self.ends[old - 1 - k]).map(|k| new - k);
+        self.right_valid = moved(self.right_valid.max(range.end)).max(last.unwrap_or(0));
+        self.left_valid = self.left_valid.min(range.start);
+        self.gaps.retain(|&first, _| first <= range.start);
+        self.left.splice(range.start + 1..=range.end, choices.iter().map(|_| Arc::default()));
+        self.right.splice(range.clone(), choices.iter().map(|_| Arc::default()));
+        self.choices.splice(range, choices);
+        self.ends = ends;
     }
 
     /// Replaces the choices from slot `first` on; returns those before.
