@@ -267,8 +267,12 @@ class Canvas:
 
     def witness(self) -> list[int] | None:
         """Some filling of the whole canvas as token ids (cells of an interval may hold more or fewer), or None."""
-        filling = self._native.witness()
+        filling = self._filling()
         return None if filling is None else [t for tokens in filling for t in tokens]
+
+    def _filling(self) -> list[list[int]] | None:
+        """The same by slot."""
+        return self._native.witness()
 
     def allowed(self, position: int, *, exact: bool = False) -> AllowedTokens:
         """The tokens t such that the canvas with t at `position` is completable; see `AllowedTokens.is_exact`.
@@ -498,11 +502,14 @@ class Canvas:
         self._intervals = {p + (n_open if p >= position else 0): v for p, v in self._intervals.items()}
         self._refresh()
 
-    def delete(self, position: int) -> None:
-        """Remove a cell."""
+    def delete(self, position: int, n_cells: int = 1) -> None:
+        """Remove cells from `position` on."""
         self._check_position(position)
-        del self._ids[position], self._status[position]
-        moved = {p - (p > position): v for p, v in self._intervals.items()}
+        if not 0 <= n_cells <= len(self) - position:
+            raise CanvasError(f"n_cells is {n_cells}; there are {len(self) - position} cells from {position} on")
+        end = position + n_cells
+        del self._ids[position:end], self._status[position:end]
+        moved = {p if p < position else max(p - n_cells, position): v for p, v in self._intervals.items()}
         self._intervals = {p: v for p, v in moved.items() if p < len(self) and self._status[p] == OPEN}
         self._refresh()
 

@@ -1,10 +1,13 @@
 """A canvas whose gaps may grow and shrink: the checks for decoders that insert and delete masks.
 
 Each maximal run of masks stands for any number of tokens, none included. All share the room that the decided tokens
-leave in `max_length`, so a state is accepted only if the engine's shortest completion fits into it altogether; this
-shortest completion is also where the last resort of `choose` takes its tokens from.
-Invariant: what `choose` returns has such a completion if what it was given has.
-Cost: one canvas per check; a step checks its proposals and, for a refused one, at most `_SCAN` alternatives.
+leave in `max_length`. The *proof* is a canvas with so many open cells in place of each run that it can be completed
+within that room, as many as there are masks where that is possible.
+Invariants: the proof has the decided tokens of the sequence, open cells only where that has masks, and is completable;
+what `choose` returns has a proof. A proposal is refused only if no text at all of at most `max_length` tokens has it
+there, or if a limit of the engine was reached.
+Cost: a proposal that the proof can take is an incremental verdict. One that it cannot is asked of gaps of any length
+and their shortest filling (in C++ about 0.1 s); to put another token in place of a refused one is one allowed set.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cfgdecode.canvas import COMMITTED, Canvas
-from cfgdecode.errors import CanvasError, DeadCanvasError
+from cfgdecode.canvas import COMMITTED, Canvas, Verdict
+from cfgdecode.errors import CanvasError, DeadCanvasError, LimitExceeded
 
-_SCAN = 32
-"""Alternatives tried, best first, before a cell takes the token of the shortest completion."""
+Ids = list[int | None]
+"""Token ids; None is a mask."""
 
 
 def runs(open: Sequence[bool]) -> list[tuple[int, int]]:
@@ -33,7 +37,7 @@ def runs(open: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 class ElasticCanvas:
-    """Checks for one sequence; `ids` holds tokens, None stands for a mask."""
+    """Checks for one sequence."""
 
     def __init__(self, constraint: Any, *, skip_prefix: int = 0, skip_suffix: int = 0, max_length: int) -> None:
         """The text is what lies between the first `skip_prefix` and the last `skip_suffix` tokens."""
@@ -44,65 +48,209 @@ class ElasticCanvas:
             )
         self.constraint = constraint
         self.skip_prefix, self.skip_suffix, self.max_length = skip_prefix, skip_suffix, max_length
+        self._proof: Canvas | None = None
 
-    def shortest(self, ids: Sequence[int | None]) -> list[int] | None:
-        """A shortest completion of the whole sequence that fits, or None."""
-        canvas = self._canvas(ids)
-        return None if canvas is None else self._completed(canvas, ids)
-
-    def _canvas(self, ids: Sequence[int | None]) -> Canvas | None:
-        """The text with its gaps; None if what is decided has no room."""
-        text = list(ids[self.skip_prefix : len(ids) - self.skip_suffix])
-        open = np.array([t is None for t in text])
-        room = self.max_length - sum(t is not None for t in ids)
-        if room < 0:
-            return None
-        gaps = {start: (0, None) for start, _ in runs(open.tolist())}
-        cells = np.array([0 if t is None else t for t in text], dtype=np.int64)
-        canvas: Canvas = self.constraint.canvas(cells, open=open, gaps=gaps)
-        return canvas
-
-    def _completed(self, canvas: Canvas, ids: Sequence[int | None]) -> list[int] | None:
-        full = canvas.complete() if canvas.verdict() else None
-        if full is None or len(full) + self.skip_prefix + self.skip_suffix > self.max_length:
-            return None
-        tail = [t for t in ids[len(ids) - self.skip_suffix :] if t is not None]
-        return [*(t for t in ids[: self.skip_prefix] if t is not None), *full, *tail]
-
-    def begin(self, ids: Sequence[int | None]) -> None:
+    def begin(self, ids: Ids) -> None:
         """Raise unless the sequence can become a text within max_length."""
-        if self.shortest(ids) is None:
+        self._proof = self._proved(self._text(ids))
+        if self._proof is None:
             raise DeadCanvasError(
                 f"no text of the grammar fits around the given text within {self.max_length} tokens; raise max_masks, "
                 "or check the fixed text",
                 row=0,
             )
 
+    def completed(self, ids: Ids) -> list[int]:
+        """The sequence with its masks filled as the proof fills them."""
+        filled = self._proof_of(ids).witness() or []
+        return [t for t in [*ids[: self.skip_prefix], *filled, *ids[len(ids) - self.skip_suffix :]] if t is not None]
+
     def choose(
-        self, ids: list[int | None], cell: int, token: int, ranked: Sequence[int], delete_id: int | None
-    ) -> tuple[list[int | None], bool]:
-        """The sequence with `cell` decided, and whether `token` was refused; `ranked` are alternatives, best first."""
-        canvas: Canvas | None = None
-        for i, candidate in enumerate([token, *[t for t in ranked if t != token][:_SCAN]]):
-            after = self._written(ids, cell, candidate, delete_id)
-            if candidate == delete_id or canvas is None:
-                trial = self._canvas(after)
-                canvas = canvas if candidate == delete_id else trial
-            else:
-                # The same but for one token: what lies on either side of it has been worked out.
-                trial = canvas.fork()
-                trial._put(cell - self.skip_prefix, candidate, COMMITTED)
-            if trial is not None and self._completed(trial, after) is not None:
-                return after, i > 0
-        return self._from_shortest(ids, cell), True
+        self, ids: Ids, cell: int, token: int, scores: npt.NDArray[np.floating[Any]], delete_id: int | None
+    ) -> tuple[Ids, bool]:
+        """The sequence with `cell` decided, and whether `token` was refused.
+
+        `delete_id` as a token removes the cell. `scores` float[V] say which token is best in place of a refused one.
+        """
+        self._proof = self._with_masks(self._proof_of(ids), _Spot(self._text(ids), cell - self.skip_prefix))
+        if self._try(ids, cell, token, delete_id):
+            return self._written(ids, cell, token, delete_id), False
+        return self._instead(ids, cell, scores, delete_id if token != delete_id else None), True
+
+    # ---------------------------------------------------------------- the proof
+
+    def _text(self, ids: Ids) -> Ids:
+        return ids[self.skip_prefix : len(ids) - self.skip_suffix]
+
+    @property
+    def _most(self) -> int:
+        """Tokens that the text may have."""
+        return self.max_length - self.skip_prefix - self.skip_suffix
+
+    def _proof_of(self, ids: Ids) -> Canvas:
+        """The proof if it is that of this sequence, else a new one."""
+        text = self._text(ids)
+        if self._proof is None or not _is_of(self._proof, text):
+            self._proof = self._proved(text)
+        if self._proof is None:
+            raise DeadCanvasError(f"no text of the grammar fits into {self.max_length} tokens", row=0)
+        return self._proof
+
+    def _proved(self, text: Ids) -> Canvas | None:
+        """A proof from the shortest filling of gaps of any length; None if that is too long or there is none."""
+        found = runs([t is None for t in text])
+        one_each: Ids = [t for i, t in enumerate(text) if t is not None or text[i - 1 : i] != [None]]
+        cells = np.array([0 if t is None else t for t in one_each], dtype=np.int64)
+        gaps = {i: (0, None) for i, t in enumerate(one_each) if t is None}
+        shortest = self.constraint.canvas(cells, open=np.array([t is None for t in one_each], dtype=bool), gaps=gaps)
+        filling = shortest._filling()
+        if filling is None or (room := self._most - sum(map(len, filling))) < 0:
+            return None
+        fewest = [len(filling[i]) for i in gaps]
+        wide: list[int] = []
+        for n, (_, n_masks) in zip(fewest, found, strict=True):
+            more = min(max(n_masks - n, 0), room)
+            room -= more
+            wide.append(n + more)
+        canvas = self._of_lengths(one_each, wide)
+        return self._of_lengths(one_each, fewest) if canvas is None else canvas
+
+    def _of_lengths(self, one_each: Ids, lengths: list[int]) -> Canvas | None:
+        """The canvas with so many open cells in place of each None, if it is completable."""
+        left = iter(lengths)
+        cells: Ids = [t for cell in one_each for t in ([cell] if cell is not None else [None] * next(left))]
+        ids = np.array([0 if t is None else t for t in cells], dtype=np.int64)
+        open = np.array([t is None for t in cells], dtype=bool)
+        if self._proof is None:
+            canvas: Canvas = self.constraint.canvas(ids, open=open)
+        else:
+            canvas = self._proof.fork()  # what is the same in both has been worked out
+            canvas.set(ids, open)
+        return canvas if canvas.verdict() is Verdict.COMPLETABLE else None
+
+    def _with_masks(self, proof: Canvas, spot: _Spot) -> Canvas:
+        """The proof with a cell for each mask of the run at `spot`, as far as there is room, if that has a filling."""
+        start, n = _gap(proof, spot.gap)
+        wanted = min(spot.before + 1 + spot.behind, n + self._most - len(proof))
+        resized = self._resized(proof, start, n, wanted)
+        return proof if resized is None else resized
 
     @staticmethod
-    def _written(ids: list[int | None], cell: int, token: int, delete_id: int | None) -> list[int | None]:
+    def _resized(proof: Canvas, start: int, n: int, wanted: int) -> Canvas | None:
+        """The proof with `wanted` open cells from `start` on in place of `n`, if it is completable."""
+        if n == wanted:
+            return proof
+        other = proof.fork()
+        if wanted > n:
+            other.insert(start + n, wanted - n)
+        else:
+            other.delete(start + wanted, n - wanted)
+        return other if other.verdict() is Verdict.COMPLETABLE else None
+
+    # ---------------------------------------------------------------- one cell
+
+    @staticmethod
+    def _written(ids: Ids, cell: int, token: int, delete_id: int | None) -> Ids:
         return ids[:cell] + ([] if token == delete_id else [token]) + ids[cell + 1 :]
 
-    def _from_shortest(self, ids: list[int | None], cell: int) -> list[int | None]:
-        """Decide `cell` as the shortest completion of the sequence has it: one token, none, or one of several."""
-        tokens: list[int | None] = list(dict.fromkeys(self.shortest(ids) or []))
-        before, behind = ids[:cell], ids[cell + 1 :]
-        ways = [*([t] for t in tokens), [], *([t, None] for t in tokens)]
-        return next((after for way in ways if self.shortest(after := [*before, *way, *behind]) is not None), ids)
+    def _try(self, ids: Ids, cell: int, token: int, delete_id: int | None) -> bool:
+        """Make the proof one of the sequence with `token` at `cell`, if that has one."""
+        proof, spot = self._proof_of(ids), _Spot(self._text(ids), cell - self.skip_prefix)
+        if token == delete_id and not spot.is_alone:
+            return True  # the run has other masks
+        vocabulary = self.constraint.vocabulary
+        if token != delete_id and (token == vocabulary.mask or not 0 <= token < vocabulary.n_logits):
+            return False
+        start, n = _gap(proof, spot.gap)
+        if token == delete_id:
+            after = self._resized(proof, start, n, 0)
+        elif n == 0:
+            after = None
+        elif (after := self._resized(proof, start, n, 1 if spot.is_alone else n)) is not None:
+            after = after.fork()
+            after._put(start + spot.within(_gap(after, spot.gap)[1]), token, COMMITTED)
+            after = after if after.verdict() is Verdict.COMPLETABLE else None
+        if after is None:
+            try:
+                after = self._proved(self._text(self._written(ids, cell, token, delete_id)))
+            except LimitExceeded:
+                return False
+        if after is not None:
+            self._proof = after
+        return after is not None
+
+    def _instead(self, ids: Ids, cell: int, scores: npt.NDArray[np.floating[Any]], delete_id: int | None) -> Ids:
+        """The cell decided as the proof allows it, the best token first; `delete_id` if that is better still."""
+        proof, spot = self._proof_of(ids), _Spot(self._text(ids), cell - self.skip_prefix)
+        start, n = _gap(proof, spot.gap)
+        if n == 0:
+            return ids[:cell] + ids[cell + 1 :]  # the proof has nothing there
+        alone = self._resized(proof, start, n, 1) if spot.is_alone else None
+        proof = proof if alone is None else alone
+        at = start + spot.within(_gap(proof, spot.gap)[1])
+        token = self._best(proof, at, scores)
+        if delete_id is not None and scores[delete_id] > scores[token] and self._try(ids, cell, delete_id, delete_id):
+            return ids[:cell] + ids[cell + 1 :]
+        if not proof.commit_one(at, token):  # only a limit leads here
+            token = (proof.witness() or [])[at]
+            proof.commit_one(at, token)
+        self._proof = proof
+        rest: Ids = [None] if spot.is_alone and alone is None else []
+        return [*ids[:cell], token, *rest, *ids[cell + 1 :]]
+
+    @staticmethod
+    def _best(proof: Canvas, at: int, scores: npt.NDArray[np.floating[Any]]) -> int:
+        try:
+            allowed = np.asarray(proof.allowed(at).ids())
+        except LimitExceeded:
+            allowed = np.zeros(0, dtype=np.int32)
+        allowed = allowed[allowed < len(scores)]
+        if len(allowed):
+            return int(allowed[int(np.argmax(np.nan_to_num(scores[allowed], nan=-np.inf)))])
+        return int((proof.witness() or [])[at])
+
+
+class _Spot:
+    """Where a cell of a text lies: its gap is the one behind so many decided tokens; masks beside it in its run."""
+
+    def __init__(self, text: Ids, cell: int) -> None:
+        self.gap = sum(t is not None for t in text[:cell])
+        self.before = next((k for k, t in enumerate(reversed(text[:cell])) if t is not None), cell)
+        behind = text[cell + 1 :]
+        self.behind = next((k for k, t in enumerate(behind) if t is not None), len(behind))
+
+    @property
+    def is_alone(self) -> bool:
+        return not self.before and not self.behind
+
+    def within(self, n: int) -> int:
+        """The cell of a gap of `n` cells that stands for this one."""
+        if not self.before or not self.behind:
+            return n - 1 if self.before else 0
+        n_masks = self.before + 1 + self.behind
+        return self.before if n >= n_masks else self.before * n // n_masks
+
+
+def _gap(proof: Canvas, gap: int) -> tuple[int, int]:
+    """(start, number of cells) of the open cells behind so many decided tokens."""
+    decided = np.flatnonzero(proof.status)
+    start = int(decided[gap - 1]) + 1 if gap else 0
+    return start, (int(decided[gap]) if gap < len(decided) else len(proof)) - start
+
+
+def _is_of(proof: Canvas, text: Ids) -> bool:
+    """Whether the proof has the decided tokens of the text, and open cells only where that has masks."""
+    (decided, cells), (given, masks) = _parts(proof.ids), _parts(text)
+    return decided == given and cells <= masks
+
+
+def _parts(ids: Ids) -> tuple[Ids, set[int]]:
+    """The decided tokens, and behind how many of them there is something open."""
+    decided: Ids = []
+    gaps: set[int] = set()
+    for token in ids:
+        if token is None:
+            gaps.add(len(decided))
+        else:
+            decided.append(token)
+    return decided, gaps

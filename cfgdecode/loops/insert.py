@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -107,7 +108,7 @@ def insert(
     if elastic is not None and None in ids:
         with stats.timed("finalize_us"):
             stats.finalized += ids.count(None)
-            ids = list(elastic.shortest(ids) or ids)
+            ids = list(elastic.completed(ids))
     filled = torch.tensor([[mask_id if t is None else t for t in ids]], device=prefix.device)
     result = LoopResult(filled, stats, {} if error is None else {0: error})
     if error is not None and options.on_error == "raise":
@@ -171,12 +172,12 @@ def _held(
         if token == marks.expand and len(ids) < elastic.max_length:
             ids = [*ids[:cell], marks.expand, *ids[cell + 1 :]]
             continue
-        best = logits[cell].topk(min(64, logits[cell].shape[-1])).indices.tolist()
-        usable = [t for t in best if t not in (marks.expand, marks.mask)]
+        scores = logits[cell].float().cpu().numpy()
+        scores[[marks.expand, marks.mask]] = -np.inf
         if token in (marks.expand, marks.mask):
-            token = usable[0]
+            token = int(scores.argmax())
         masked = [None if t == marks.expand else t for t in ids]
-        after, refused = elastic.choose(masked, cell, token, usable, marks.delete)
+        after, refused = elastic.choose(masked, cell, token, scores, marks.delete)
         stats.rejected += refused
         stats.substituted += refused
         # Expansions already decided lie to the right; put their marks back.
