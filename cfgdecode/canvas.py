@@ -513,10 +513,16 @@ class Canvas:
         self._intervals = {p: v for p, v in moved.items() if p < len(self) and self._status[p] == OPEN}
         self._refresh()
 
-    def set(self, ids: Any, open: Any = None, status: Any = None) -> None:
-        """The canvas is now this: what changed against the present state is worked in, cell by cell."""
-        other = Canvas._create(self.constraint, ids, open, None, status)
-        self._ids, self._status, self._intervals = other._ids, other._status, {}
+    def set(
+        self,
+        ids: Any,
+        open: Any = None,
+        status: Any = None,
+        gaps: Mapping[int, tuple[int, int | None]] | None = None,
+    ) -> None:
+        """The canvas is now this (see `Constraint.canvas`): what changed against the present state is worked in."""
+        other = Canvas._create(self.constraint, ids, open, gaps, status)
+        self._ids, self._status, self._intervals = other._ids, other._status, other._intervals
         self._refresh()
 
     # ---------------------------------------------------------------- finishing

@@ -49,6 +49,7 @@ class ElasticCanvas:
         self.constraint = constraint
         self.skip_prefix, self.skip_suffix, self.max_length = skip_prefix, skip_suffix, max_length
         self._proof: Canvas | None = None
+        self._loose: Canvas | None = None
 
     def begin(self, ids: Ids) -> None:
         """Raise unless the sequence can become a text within max_length."""
@@ -98,22 +99,31 @@ class ElasticCanvas:
 
     def _proved(self, text: Ids) -> Canvas | None:
         """A proof from the shortest filling of gaps of any length; None if that is too long or there is none."""
-        found = runs([t is None for t in text])
-        one_each: Ids = [t for i, t in enumerate(text) if t is not None or text[i - 1 : i] != [None]]
-        cells = np.array([0 if t is None else t for t in one_each], dtype=np.int64)
-        gaps = {i: (0, None) for i, t in enumerate(one_each) if t is None}
-        shortest = self.constraint.canvas(cells, open=np.array([t is None for t in one_each], dtype=bool), gaps=gaps)
-        filling = shortest._filling()
+        one_each, masks = _one_each(text)
+        self._loose = self._loosened(one_each)
+        filling = self._loose._filling() if self._loose.verdict() is Verdict.COMPLETABLE else None
         if filling is None or (room := self._most - sum(map(len, filling))) < 0:
             return None
-        fewest = [len(filling[i]) for i in gaps]
+        fewest = [len(tokens) for tokens, token in zip(filling, one_each, strict=True) if token is None]
         wide: list[int] = []
-        for n, (_, n_masks) in zip(fewest, found, strict=True):
+        for n, n_masks in zip(fewest, masks, strict=True):
             more = min(max(n_masks - n, 0), room)
             room -= more
             wide.append(n + more)
         canvas = self._of_lengths(one_each, wide)
         return self._of_lengths(one_each, fewest) if canvas is None else canvas
+
+    def _loosened(self, one_each: Ids) -> Canvas:
+        """A canvas with a gap of any length in place of each None."""
+        ids = np.array([0 if t is None else t for t in one_each], dtype=np.int64)
+        open = np.array([t is None for t in one_each], dtype=bool)
+        gaps = {int(i): (0, None) for i in np.flatnonzero(open)}
+        if self._loose is None:
+            canvas: Canvas = self.constraint.canvas(ids, open=open, gaps=gaps)
+        else:
+            canvas = self._loose.fork()  # what is the same in both has been worked out
+            canvas.set(ids, open, gaps=gaps)
+        return canvas
 
     def _of_lengths(self, one_each: Ids, lengths: list[int]) -> Canvas | None:
         """The canvas with so many open cells in place of each None, if it is completable."""
@@ -147,6 +157,34 @@ class ElasticCanvas:
             other.delete(start + wanted, n - wanted)
         return other if other.verdict() is Verdict.COMPLETABLE else None
 
+    def _with_room(self, text: Ids, spot: _Spot, is_deleted: bool) -> Canvas | None:
+        """A completable canvas of the text with more room beside what was decided at `spot` than the proof has there.
+
+        What is free goes to the gaps next to it, then what half of the other gaps have beside.
+        """
+        one_each, _ = _one_each(text)
+        gaps = sorted(_parts(one_each)[1])
+        proof = self._proof
+        assert proof is not None
+        n_decided = sum(t is not None for t in one_each)
+        here = spot.gap if is_deleted else spot.gap + 1
+        left = max((g for g in gaps if g < here), default=None)
+        right = min((g for g in gaps if g >= here), default=None)
+        near = [g for g in (left, right) if g is not None]
+        before = {g: _gap(proof, g if g < here or is_deleted else g - 1)[1] for g in gaps if g not in near}
+        tried = None
+        for share in (1.0, 0.5):
+            others = {g: int(n * share + 0.5) for g, n in before.items()}
+            free = self._most - n_decided - sum(others.values())
+            more = {g: free // len(near) for g in near}
+            if near and free > 0 and more != tried:
+                tried = more
+                lengths = others | more
+                canvas = self._of_lengths(one_each, [lengths[g] for g in gaps])
+                if canvas is not None:
+                    return canvas
+        return None
+
     # ---------------------------------------------------------------- one cell
 
     @staticmethod
@@ -170,6 +208,8 @@ class ElasticCanvas:
             after = after.fork()
             after._put(start + spot.within(_gap(after, spot.gap)[1]), token, COMMITTED)
             after = after if after.verdict() is Verdict.COMPLETABLE else None
+        if after is None:
+            after = self._with_room(self._text(self._written(ids, cell, token, delete_id)), spot, token == delete_id)
         if after is None:
             try:
                 after = self._proved(self._text(self._written(ids, cell, token, delete_id)))
@@ -208,6 +248,12 @@ class ElasticCanvas:
         if len(allowed):
             return int(allowed[int(np.argmax(np.nan_to_num(scores[allowed], nan=-np.inf)))])
         return int((proof.witness() or [])[at])
+
+
+def _one_each(text: Ids) -> tuple[Ids, list[int]]:
+    """The text with one None in place of each run of masks, and their lengths."""
+    masks = [length for _, length in runs([t is None for t in text])]
+    return [t for i, t in enumerate(text) if t is not None or text[i - 1 : i] != [None]], masks
 
 
 class _Spot:

@@ -6,7 +6,8 @@
 //! programming language's lexer collapses to a handful. What is left is a group for
 //! [`Chart::build_group`].
 //!
-//! Cost: rounds × arcs of the graph / 64 words, then a chart group of as many sets as classes of points.
+//! Cost: rounds × arcs of the graph / 64 words, then a chart group of as many sets as classes of points. The graph is made once
+//! for gaps that begin in the same configurations.
 
 use super::context::Context;
 use super::view::LeftRow;
@@ -15,44 +16,41 @@ use crate::intersect::{Chart, GroupArcs, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
 
 /// The left row behind an unbounded gap.
 pub(super) fn advance(ctx: &mut Context<'_>, row: &LeftRow) -> LeftRow {
     let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
-    let all = close_configs(ctx, &configs);
-    let graph = LoopGraph::new(ctx, &all);
+    let graph = ctx.loop_graph(&configs);
     let mut outer: Vec<Sources> = vec![Sources::default(); graph.n_points];
     for &(c, set) in row {
         outer[graph.point_of(c)].eps.push(set);
     }
     let points = Quotient::new(outer, &graph.eps, &graph.arcs);
     let sets = ctx.charts.left.build_group(&ctx.constraint.cfg, &points.outer, &points.arcs);
-    let row = all.iter().enumerate().map(|(i, &c)| (c, sets[points.class_of[i] as usize]));
+    let row = graph.configs.iter().enumerate().map(|(i, &c)| (c, sets[points.class_of[i] as usize]));
     row.filter(|&(_, s)| s != Chart::DEAD).collect()
 }
 
-/// The right sets before an unbounded gap: `exits` are those behind it, `all` is closed.
-pub(super) fn retreat(ctx: &mut Context<'_>, all: &[ConfigId], exits: Vec<SetId>, ends: bool) -> Vec<SetId> {
-    let graph = LoopGraph::new(ctx, all);
+/// The right sets before an unbounded gap: `exits` are those behind it, by configuration of the graph.
+pub(super) fn retreat(ctx: &mut Context<'_>, graph: &LoopGraph, exits: Vec<SetId>, ends: bool) -> Vec<SetId> {
     let mut outer: Vec<Sources> = vec![Sources::default(); graph.n_points];
     for (i, exit) in exits.into_iter().enumerate() {
         outer[i].eps.push(exit);
         if ends {
-            ctx.end_sources(all[i], &mut outer[i]);
+            ctx.end_sources(graph.configs[i], &mut outer[i]);
         }
     }
     let eps: Vec<(u32, u32)> = graph.eps.iter().map(|&(a, b)| (b, a)).collect();
     let arcs: Vec<(u32, u32, u32)> = graph.arcs.iter().map(|&(a, t, b)| (b, t, a)).collect();
     let points = Quotient::new(outer, &eps, &arcs);
     let sets = ctx.charts.right.build_group(&ctx.constraint.cfg, &points.outer, &points.arcs);
-    (0..all.len()).map(|i| sets[points.class_of[i] as usize]).collect()
+    (0..graph.configs.len()).map(|i| sets[points.class_of[i] as usize]).collect()
 }
 
 /// All configurations that an unbounded gap leads to, sorted; the given ones are among them.
-pub(super) fn close_configs(ctx: &mut Context<'_>, configs: &[ConfigId]) -> Vec<ConfigId> {
+fn close_configs(ctx: &mut Context<'_>, configs: &[ConfigId]) -> Vec<ConfigId> {
     let mut all: Vec<ConfigId> = configs.to_vec();
-    all.sort_unstable();
-    all.dedup();
     let mut seen: FxHashSet<ConfigId> = all.iter().copied().collect();
     let mut at = 0;
     while at < all.len() && !ctx.stop() {
@@ -68,7 +66,32 @@ pub(super) fn close_configs(ctx: &mut Context<'_>, configs: &[ConfigId]) -> Vec<
     all
 }
 
+/// The graphs of gaps that begin in these configurations.
+pub(super) type LoopGraphs = FxHashMap<Vec<ConfigId>, Arc<LoopGraph>>;
+
+/// Graphs that are kept.
+const MAX_GRAPHS: usize = 64;
+
 impl Context<'_> {
+    /// The graph of a gap that begins in these configurations.
+    pub(super) fn loop_graph(&mut self, configs: &[ConfigId]) -> Arc<LoopGraph> {
+        let mut key = configs.to_vec();
+        key.sort_unstable();
+        key.dedup();
+        if let Some(known) = self.loops.get(&key) {
+            return known.clone();
+        }
+        let all = close_configs(self, &key);
+        let graph = Arc::new(LoopGraph::new(self, all));
+        if self.loops.len() >= MAX_GRAPHS {
+            self.loops.clear();
+        }
+        if !self.stop() {
+            self.loops.insert(key, graph.clone());
+        }
+        graph
+    }
+
     /// The effects of one step inside an unbounded gap: single bytes where the vocabulary has them all
     /// (then any bytes are some tokens), else all tokens.
     fn loop_effects(&mut self, c: ConfigId) -> Vec<EffectId> {
@@ -90,8 +113,10 @@ impl Context<'_> {
 
 /// The arcs of an unbounded gap between configurations (points `0..configs.len()`, in the order given)
 /// and the points inside a token.
-struct LoopGraph {
-    configs: Vec<ConfigId>,
+#[derive(Debug)]
+pub(super) struct LoopGraph {
+    /// All that the gap leads to, sorted.
+    pub(super) configs: Vec<ConfigId>,
     n_points: usize,
     /// (from, to)
     eps: Vec<(u32, u32)>,
@@ -100,11 +125,11 @@ struct LoopGraph {
 }
 
 impl LoopGraph {
-    fn new(ctx: &mut Context<'_>, configs: &[ConfigId]) -> LoopGraph {
-        let mut graph = LoopGraph { configs: configs.to_vec(), n_points: configs.len(), eps: Vec::new(), arcs: Vec::new() };
+    fn new(ctx: &mut Context<'_>, configs: Vec<ConfigId>) -> LoopGraph {
+        let mut graph = LoopGraph { n_points: configs.len(), configs, eps: Vec::new(), arcs: Vec::new() };
         let mut inner: FxHashMap<EffectId, u32> = FxHashMap::default();
-        for (from, &c) in configs.iter().enumerate() {
-            for effect in ctx.loop_effects(c) {
+        for from in 0..graph.configs.len() {
+            for effect in ctx.loop_effects(graph.configs[from]) {
                 graph.add(ctx, from as u32, effect, &mut inner);
             }
         }

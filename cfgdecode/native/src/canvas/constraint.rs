@@ -1,5 +1,6 @@
 //! A grammar compiled together with a vocabulary: immutable for users, with lazily filled tables inside.
 
+use super::anything::LoopGraphs;
 use super::pool::Pool;
 use super::representatives::Representatives;
 use crate::grammar::{Cfg, CfgError};
@@ -39,6 +40,7 @@ pub enum ConstraintError {
 #[derive(Debug)]
 pub struct Tables {
     pub effects: Effects,
+    pub(super) loops: LoopGraphs,
     pub representatives: Option<Representatives>,
     pub(super) pool: Option<Pool>,
     /// None: not made yet; Some(None): cannot be made.
@@ -70,7 +72,7 @@ impl Constraint {
 
     fn new_tables(&self, lexer: Lexer) -> Tables {
         let effects = Effects::new(lexer, &self.spec.ignore, self.spec.terminals.len(), self.limits.table_bytes);
-        Tables { effects, representatives: None, pool: None, loose: None }
+        Tables { effects, loops: LoopGraphs::default(), representatives: None, pool: None, loose: None }
     }
 
     /// The tokens that stand for the vocabulary in searches, worked out at first use.

@@ -4,6 +4,7 @@
 //! points of the canvas graph like any other.
 //! Cost: one look-up per (configuration, effect), and the chart sets built.
 
+use super::anything::LoopGraphs;
 use super::charts::Charts;
 use super::constraint::Constraint;
 use super::pool::Pool;
@@ -55,6 +56,7 @@ impl Inner {
 pub struct Context<'a> {
     pub constraint: &'a Constraint,
     pub effects: &'a mut Effects,
+    pub(super) loops: &'a mut LoopGraphs,
     pub(super) pool: &'a mut Pool,
     /// The pool of gaps of any length, if there is one.
     pub(super) loose: Option<&'a mut Pool>,

@@ -11,7 +11,7 @@ use super::allowed::{self, Opening};
 use super::clock::Stage;
 use super::context::{Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
-use super::sketch::{self, Detail, gap_of};
+use super::sketch::{self, Detail};
 use super::slots::Slot;
 use super::view::{Choice, LeftRow, View};
 use crate::lexer::ConfigId;
@@ -53,7 +53,13 @@ const FEW_GAPS: usize = 4;
 impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
-            let found = self.with(Stage::Exact, |ctx, session| find_end(ctx, &mut session.exact).is_some());
+            let found = self.with(Stage::Dead, |ctx, session| {
+                if session.is_dead_nearby(ctx) {
+                    return false;
+                }
+                session.clock.enter(Stage::Exact);
+                find_end(ctx, &mut session.exact).is_some()
+            });
             return answer_of(found);
         }
         self.prepare();
@@ -193,10 +199,10 @@ impl Session {
     pub(super) fn loose_nearby(&self, i: usize) -> Option<(View, isize)> {
         let n = self.slots.len();
         let (mut a, mut b) = self.window(i, i + 1, DEAD_NEARBY, n);
-        if a <= MAX_DECIDED && !self.slots[..a].contains(&Slot::Open) {
+        if a <= MAX_DECIDED && self.slots[..a].iter().all(Slot::is_decided) {
             a = 0;
         }
-        if n - b <= MAX_DECIDED && !self.slots[b..].contains(&Slot::Open) {
+        if n - b <= MAX_DECIDED && self.slots[b..].iter().all(Slot::is_decided) {
             b = n;
         }
         if self.exact.ends()[..a].contains(&true) {
@@ -297,8 +303,9 @@ impl Session {
     pub(super) fn window(&self, lo: usize, hi: usize, n_gaps: usize, end: usize) -> (usize, usize) {
         let (mut a, mut b) = (lo, hi.min(end));
         for _ in 0..n_gaps {
-            a = (0..a).rev().find(|&i| self.slots[i] == Slot::Open).map_or(a, |i| gap_of(&self.slots, i).start);
-            b = (b..end).find(|&i| self.slots[i] == Slot::Open).map_or(b, |i| gap_of(&self.slots, i).end.min(end));
+            let decided = |i: &usize| self.slots[*i].is_decided();
+            a = (0..a).rev().skip_while(decided).take_while(|i| !decided(i)).last().unwrap_or(a);
+            b = (b..end).find(|i| !decided(i)).map_or(b, |i| (i..end).find(decided).unwrap_or(end));
         }
         (a, b)
     }

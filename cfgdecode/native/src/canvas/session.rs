@@ -437,16 +437,19 @@ impl Session {
         let limit = constraint.limits.time_us;
         let (tables, charts) = (&mut *tables, &mut *charts);
         let mut none = Pool::none(&constraint);
-        let (pool, loose) = match self.representatives.is_some() {
-            true => {
-                let pool = tables.pool.get_or_insert_with(|| Pool::new(&constraint, &mut tables.effects));
-                (pool, tables.loose.get_or_insert_with(|| Pool::loose(&constraint, &mut tables.effects)).as_mut())
-            }
-            false => (&mut none, None),
+        let (has_pool, is_changed) = (self.representatives.is_some(), self.has_intervals() && self.last_changed.is_some());
+        let pool = match has_pool {
+            true => tables.pool.get_or_insert_with(|| Pool::new(&constraint, &mut tables.effects)),
+            false => &mut none,
+        };
+        let loose = match has_pool || is_changed {
+            true => tables.loose.get_or_insert_with(|| Pool::loose(&constraint, &mut tables.effects)).as_mut(),
+            false => None,
         };
         let mut ctx = Context {
             constraint: &constraint,
             effects: &mut tables.effects,
+            loops: &mut tables.loops,
             pool,
             loose,
             charts: &mut charts.exact,

@@ -14,6 +14,12 @@ pub enum Slot {
     Anything,
 }
 
+impl Slot {
+    pub fn is_decided(&self) -> bool {
+        matches!(self, Slot::Token(_))
+    }
+}
+
 /// What may stand behind the first EOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EosPolicy {

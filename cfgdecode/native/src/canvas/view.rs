@@ -265,7 +265,7 @@ impl View {
     /// Configurations at boundary j+1 that `configs` at boundary j lead to.
     fn reach(&self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
         if self.choices[j] == Choice::Anything {
-            out.extend(anything::close_configs(ctx, configs));
+            out.extend_from_slice(&ctx.loop_graph(configs).configs);
             return;
         }
         if self.choices[j] == Choice::Pool {
@@ -298,11 +298,11 @@ impl View {
 
     fn make_right(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
         if j < self.len() && self.choices[j] == Choice::Anything {
-            let all = anything::close_configs(ctx, configs);
-            let exits = all.iter().map(|&c| self.known_right_set(ctx, j + 1, c)).collect();
-            let sets = anything::retreat(ctx, &all, exits, self.ends[j]);
+            let graph = ctx.loop_graph(configs);
+            let exits = graph.configs.iter().map(|&c| self.known_right_set(ctx, j + 1, c)).collect();
+            let sets = anything::retreat(ctx, &graph, exits, self.ends[j]);
             let sources = sets.into_iter().map(|s| Sources { eps: SmallVec::from_slice(&[s]), arcs: SmallVec::new() });
-            self.right_row(j).of_config.extend(all.into_iter().zip(sources));
+            self.right_row(j).of_config.extend(graph.configs.iter().copied().zip(sources));
             return;
         }
         if j < self.len() && self.choices[j] == Choice::Pool {
