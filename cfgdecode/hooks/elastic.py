@@ -5,9 +5,10 @@ leave in `max_length`. The *proof* is a canvas with so many open cells in place 
 within that room, as many as there are masks where that is possible.
 Invariants: the proof has the decided tokens of the sequence, open cells only where that has masks, and is completable;
 what `choose` returns has a proof. A proposal is refused only if no text at all of at most `max_length` tokens has it
-there, or if a limit of the engine was reached.
-Cost: a proposal that the proof can take is an incremental verdict. One that it cannot is asked of gaps of any length
-and their shortest filling (in C++ about 0.1 s); to put another token in place of a refused one is one allowed set.
+there; in long sequences (`_MOST_ROWS`), if none of three other ways to share the room takes it either.
+Cost: a proposal that the proof can take is an incremental verdict. One that it cannot is three more, of canvases that
+differ more, and in short sequences the shortest filling of gaps of any length; to put another token in place of a
+refused one is one allowed set.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import numpy.typing as npt
 
 from cfgdecode.canvas import COMMITTED, Canvas, Verdict
 from cfgdecode.errors import CanvasError, DeadCanvasError, LimitExceeded
+
+_MOST_ROWS = 8192
+"""Boundaries of the text times tokens that may be free in it, up to which its shortest filling is asked for."""
 
 Ids = list[int | None]
 """Token ids; None is a mask."""
@@ -157,29 +161,25 @@ class ElasticCanvas:
             other.delete(start + wanted, n - wanted)
         return other if other.verdict() is Verdict.COMPLETABLE else None
 
-    def _with_room(self, text: Ids, spot: _Spot, is_deleted: bool) -> Canvas | None:
-        """A completable canvas of the text with more room beside what was decided at `spot` than the proof has there.
+    def _with_room(self, proof: Canvas, text: Ids, spot: _Spot, is_deleted: bool) -> Canvas | None:
+        """A completable canvas of the text that shares the room in another way than the proof does.
 
-        What is free goes to the gaps next to it, then what half of the other gaps have beside.
+        What is free goes to the gaps next to what was decided at `spot`; then half of what the other gaps have as well;
+        then all gaps have as much.
         """
         one_each, _ = _one_each(text)
-        gaps = sorted(_parts(one_each)[1])
-        proof = self._proof
-        assert proof is not None
-        n_decided = sum(t is not None for t in one_each)
         here = spot.gap if is_deleted else spot.gap + 1
-        left = max((g for g in gaps if g < here), default=None)
-        right = min((g for g in gaps if g >= here), default=None)
-        near = [g for g in (left, right) if g is not None]
-        before = {g: _gap(proof, g if g < here or is_deleted else g - 1)[1] for g in gaps if g not in near}
-        tried = None
-        for share in (1.0, 0.5):
-            others = {g: int(n * share + 0.5) for g, n in before.items()}
-            free = self._most - n_decided - sum(others.values())
-            more = {g: free // len(near) for g in near}
-            if near and free > 0 and more != tried:
-                tried = more
-                lengths = others | more
+        gaps = sorted(_parts(one_each)[1])
+        before = {g: _gap(proof, g if g < here or is_deleted else g - 1)[1] for g in gaps}
+        near = [*[g for g in gaps if g < here][-1:], *[g for g in gaps if g >= here][:1]]
+        most = self._most - sum(t is not None for t in one_each)
+        tried: list[dict[int, int]] = []
+        for growing, share in ((near, 1.0), (near, 0.5), (gaps, 0.0)):
+            lengths = {g: 0 if g in growing else int(before[g] * share + 0.5) for g in gaps}
+            free = most - sum(lengths.values())
+            lengths |= {g: free // len(growing) for g in growing}
+            if growing and free >= 0 and lengths not in tried:
+                tried.append(lengths)
                 canvas = self._of_lengths(one_each, [lengths[g] for g in gaps])
                 if canvas is not None:
                     return canvas
@@ -208,11 +208,12 @@ class ElasticCanvas:
             after = after.fork()
             after._put(start + spot.within(_gap(after, spot.gap)[1]), token, COMMITTED)
             after = after if after.verdict() is Verdict.COMPLETABLE else None
+        text = self._text(self._written(ids, cell, token, delete_id))
         if after is None:
-            after = self._with_room(self._text(self._written(ids, cell, token, delete_id)), spot, token == delete_id)
-        if after is None:
+            after = self._with_room(proof, text, spot, token == delete_id)
+        if after is None and len(text) * (self._most - sum(t is not None for t in text)) <= _MOST_ROWS:
             try:
-                after = self._proved(self._text(self._written(ids, cell, token, delete_id)))
+                after = self._proved(text)
             except LimitExceeded:
                 return False
         if after is not None:

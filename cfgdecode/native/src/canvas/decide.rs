@@ -54,8 +54,11 @@ impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
             let found = self.with(Stage::Dead, |ctx, session| {
-                if session.is_dead_nearby(ctx) {
-                    return false;
+                if session.last_changed.is_some() {
+                    session.make_relaxed();
+                    if session.is_dead_nearby(ctx) || session.is_surely_dead(ctx) {
+                        return false;
+                    }
                 }
                 session.clock.enter(Stage::Exact);
                 find_end(ctx, &mut session.exact).is_some()

@@ -122,7 +122,7 @@ impl Session {
         let charts = Arc::new(Mutex::new(AllCharts::new(&constraint)));
         let ends = text_ends(policy, &constraint.vocabulary, &slots);
         let exact = View::new(constraint.start, slots.iter().map(general).collect(), ends.clone());
-        let relaxed = View::new(constraint.start, Vec::new(), vec![false]);
+        let relaxed = View::new(constraint.start, Vec::new(), vec![true]);
         Session {
             constraint,
             lane,
@@ -207,7 +207,19 @@ impl Session {
         let ends = self.exact.ends().to_vec();
         let view = |detail| View::new(self.constraint.start, self.sketched(0..n, detail), ends.clone());
         self.sketches = DETAILS.into_iter().map(view).collect();
-        self.relaxed = View::new(self.constraint.start, self.slots.iter().map(sketch::loose).collect(), ends);
+        self.make_relaxed();
+    }
+
+    pub(super) fn make_relaxed(&mut self) {
+        if !self.has_relaxed() {
+            let ends = self.exact.ends().to_vec();
+            self.relaxed = View::new(self.constraint.start, self.slots.iter().map(sketch::loose).collect(), ends);
+        }
+    }
+
+    /// Whether the relaxed view is that of the slots: it is kept so from when it is first made.
+    fn has_relaxed(&self) -> bool {
+        self.relaxed.len() == self.slots.len()
     }
 
     pub(super) fn concrete_mut(&mut self) -> Option<&mut View> {
@@ -249,9 +261,11 @@ impl Session {
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
-        if self.representatives.is_some() {
+        if self.has_relaxed() {
             self.relaxed.set_choice(i, sketch::loose(&slot));
             self.relaxed.set_ends(ends.clone());
+        }
+        if self.representatives.is_some() {
             let near = self.near(i);
             for (k, detail) in DETAILS.into_iter().enumerate() {
                 let choices = self.sketched(near.clone(), detail);
@@ -293,8 +307,12 @@ impl Session {
         let old = first..self.slots.len() - n_behind;
         let new = first..slots.len() - n_behind;
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &slots);
+        let has_relaxed = self.has_relaxed();
         self.slots = slots;
         self.exact.splice(old.clone(), self.slots[new.clone()].iter().map(general).collect(), ends.clone());
+        if has_relaxed {
+            self.relaxed.splice(old.clone(), self.slots[new.clone()].iter().map(sketch::loose).collect(), ends.clone());
+        }
         if self.has_intervals() || self.representatives.is_none() {
             (self.representatives, self.concrete) = (None, None);
         } else {
@@ -310,7 +328,6 @@ impl Session {
 
     /// `replace` in the other views. Where the latest witness ends among what is replaced, nothing is left of it.
     fn splice_prepared(&mut self, old: Range<usize>, new: Range<usize>, ends: &[bool]) {
-        self.relaxed.splice(old.clone(), self.slots[new.clone()].iter().map(sketch::loose).collect(), ends.to_vec());
         let near = self.near(new.start).start..self.near(new.end).end.min(self.slots.len());
         for (k, detail) in DETAILS.into_iter().enumerate() {
             let choices = self.sketched(new.clone(), detail);
