@@ -25,6 +25,9 @@ from cfgdecode.errors import CanvasError, DeadCanvasError, LimitExceeded
 _MOST_ROWS = 8192
 """Boundaries of the text times tokens that may be free in it, up to which its shortest filling is asked for."""
 
+_TRIES = 4
+"""Tokens with the highest scores that are tried in place of a refused one before the allowed set is asked for."""
+
 Ids = list[int | None]
 """Token ids; None is a mask."""
 
@@ -229,26 +232,37 @@ class ElasticCanvas:
         alone = self._resized(proof, start, n, 1) if spot.is_alone else None
         proof = proof if alone is None else alone
         at = start + spot.within(_gap(proof, spot.gap)[1])
-        token = self._best(proof, at, scores)
+        token, decided = self._best(proof, at, scores)
         if delete_id is not None and scores[delete_id] > scores[token] and self._try(ids, cell, delete_id, delete_id):
             return ids[:cell] + ids[cell + 1 :]
-        if not proof.commit_one(at, token):  # only a limit leads here
-            token = (proof.witness() or [])[at]
-            proof.commit_one(at, token)
-        self._proof = proof
+        self._proof = decided
         rest: Ids = [None] if spot.is_alone and alone is None else []
         return [*ids[:cell], token, *rest, *ids[cell + 1 :]]
 
     @staticmethod
-    def _best(proof: Canvas, at: int, scores: npt.NDArray[np.floating[Any]]) -> int:
+    def _best(proof: Canvas, at: int, scores: npt.NDArray[np.floating[Any]]) -> tuple[int, Canvas]:
+        """The token with the highest score that the proof allows at an open cell, and the proof with it."""
+        decided = proof.fork()
+        scores = np.nan_to_num(scores, nan=-np.inf)[: proof.constraint.vocabulary.n_logits]
+        for token in _highest(scores, _TRIES):
+            if decided.commit_one(at, token):
+                return token, decided
         try:
             allowed = np.asarray(proof.allowed(at).ids())
         except LimitExceeded:
             allowed = np.zeros(0, dtype=np.int32)
         allowed = allowed[allowed < len(scores)]
-        if len(allowed):
-            return int(allowed[int(np.argmax(np.nan_to_num(scores[allowed], nan=-np.inf)))])
-        return int((proof.witness() or [])[at])
+        token = int(allowed[int(np.argmax(scores[allowed]))]) if len(allowed) else -1
+        if token < 0 or not decided.commit_one(at, token):  # only a limit leads here
+            token = (proof.witness() or [])[at]
+            decided.commit_one(at, token)
+        return token, decided
+
+
+def _highest(scores: npt.NDArray[np.floating[Any]], n: int) -> list[int]:
+    """The ids of the n highest scores, highest first."""
+    found = np.argpartition(scores, -n)[-n:] if len(scores) > n else np.arange(len(scores))
+    return [int(t) for t in found[np.argsort(-scores[found], kind="stable")]]
 
 
 def _one_each(text: Ids) -> tuple[Ids, list[int]]:
