@@ -8,7 +8,10 @@ import pytest
 
 import cfgdecode as cd
 from cfgdecode.errors import DeadCanvasError
-from cfgdecode.hooks.elastic import ElasticCanvas
+
+pytest.importorskip("torch")
+
+from cfgdecode.hooks.elastic import ElasticCanvas  # noqa: E402
 
 TOKENS = (b"(", b")", b"a", b"()", b"a)", b",", b"a,")
 DELETE = len(TOKENS)
