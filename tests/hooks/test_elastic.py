@@ -11,7 +11,7 @@ from cfgdecode.errors import DeadCanvasError
 
 pytest.importorskip("torch")
 
-from cfgdecode.hooks.elastic import ElasticCanvas  # noqa: E402
+from cfgdecode.hooks.elastic import ElasticCanvas
 
 TOKENS = (b"(", b")", b"a", b"()", b"a)", b",", b"a,")
 DELETE = len(TOKENS)
