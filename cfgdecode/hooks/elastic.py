@@ -105,10 +105,13 @@ class ElasticCanvas:
         return self._proof
 
     def _proved(self, text: Ids) -> Canvas | None:
-        """A proof from the shortest filling of gaps of any length; None if that is too long or there is none."""
+        """A proof from the shortest filling of gaps of any length; None if that is too long or there is none.
+
+        Raises LimitExceeded where the engine cannot tell.
+        """
         one_each, masks = _one_each(text)
         self._loose = self._loosened(one_each)
-        filling = self._loose._filling() if self._loose.verdict() is Verdict.COMPLETABLE else None
+        filling = None if self._loose.verdict() is Verdict.DEAD else self._loose._filling()
         if filling is None or (room := self._most - sum(map(len, filling))) < 0:
             return None
         fewest = [len(tokens) for tokens, token in zip(filling, one_each, strict=True) if token is None]
@@ -117,8 +120,13 @@ class ElasticCanvas:
             more = min(max(n_masks - n, 0), room)
             room -= more
             wide.append(n + more)
-        canvas = self._of_lengths(one_each, wide)
-        return self._of_lengths(one_each, fewest) if canvas is None else canvas
+        for lengths in (wide, fewest):
+            canvas = self._of_lengths(one_each, lengths)
+            if canvas is not None:
+                return canvas
+        raise LimitExceeded(
+            "the engine could not decide a canvas that has a filling; raise Limits.items", limit="items"
+        )
 
     def _loosened(self, one_each: Ids) -> Canvas:
         """A canvas with a gap of any length in place of each None."""

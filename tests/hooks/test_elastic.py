@@ -79,3 +79,11 @@ def test_parts_outside_the_text_are_kept_and_count():
     assert (ids, is_refused) == ([6, 6, 2, 1, 1], False)
     with pytest.raises(DeadCanvasError):
         ElasticCanvas(constraint, skip_prefix=1, skip_suffix=2, max_length=4).begin([6, None, 2, 5, None, 1, 1])
+
+
+def test_what_cannot_be_decided_is_a_limit_and_not_dead():
+    limits = cd.Limits(items=2000)
+    constraint = cd.compile(cd.Grammar.builtin("cpp"), cd.Vocabulary.bytes(), eos_policy="none", limits=limits)
+    ids = [*b"int f(int a) { ", None, *b"return a; } int g() { ", None, *b" return 1; }"]
+    with pytest.raises(cd.LimitExceeded):
+        ElasticCanvas(constraint, max_length=100).begin(ids)
