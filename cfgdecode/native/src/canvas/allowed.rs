@@ -58,6 +58,10 @@ enum Look {
     Near(Opening),
     /// The same for tokens that begin or end inside a character: the cells beside the cell hold the rest.
     Character(Opening),
+    /// Near the cell and where that leads to (`chase.rs`), one token of each kind.
+    Apart,
+    /// Like `Near`, within a bound.
+    Full(Opening),
     /// Like `Near`, with the second witness.
     Second(Opening),
     /// A sketch of the whole canvas; with `splits` as above.
@@ -67,7 +71,7 @@ enum Look {
 }
 
 /// The passes for one cell, the cheaper ones first.
-const LOOKS: [Look; 28] = [
+const LOOKS: [Look; 31] = [
     Look::Near(around(0, Detail::Coarse)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
@@ -80,9 +84,12 @@ const LOOKS: [Look; 28] = [
     Look::Character(beside(4, Detail::Coarse)),
     Look::Character(beside(2, Detail::Fine)),
     Look::Character(beside(8, Detail::Coarse)),
+    Look::Apart,
     Look::Whole { sketch: 0, splits: false },
     Look::Near(beside(2, Detail::Edges)),
     Look::Near(beside(1, Detail::Fine)),
+    Look::Full(beside(0, Detail::Full)),
+    Look::Full(beside(1, Detail::Full)),
     Look::Near(around(8, Detail::Coarse)),
     Look::Whole { sketch: 1, splits: false },
     Look::Near(around(16, Detail::Coarse)),
@@ -98,9 +105,13 @@ const LOOKS: [Look; 28] = [
     Look::Exact,
 ];
 /// The last look for which tokens that begin or end inside a character are reason enough.
-const WORTH_FRAGMENTS: usize = 12;
+const WORTH_FRAGMENTS: usize = 13;
 /// Undecided tokens from which on a second witness is looked around: a whole kind of lexemes, not some long combination.
 const WORTH_SECOND: usize = 64;
+/// Items that a look with all tokens in the cell's own gap may take.
+const FULL_ITEMS: usize = 80_000;
+/// Kinds of undecided tokens up to which one of each is looked at in several places.
+const MAX_APART: usize = 32;
 /// The same for the cells deep inside a gap.
 const INSIDE: [Look; 7] = [
     Look::Near(around(0, Detail::Coarse)),
@@ -124,6 +135,12 @@ pub(super) fn whole_open() -> impl Iterator<Item = usize> {
     LOOKS.into_iter().filter_map(|look| if let Look::Whole { sketch, splits: false } = look { Some(sketch) } else { None })
 }
 
+/// What is opened with all tokens, and the items that a commit may take for that: its left rows go further.
+pub(super) fn near_full() -> impl Iterator<Item = Opening> {
+    LOOKS.into_iter().filter_map(|look| if let Look::Full(opening) = look { Some(opening) } else { None })
+}
+pub(super) const FULL_ITEMS_FOUND: usize = 3 * FULL_ITEMS;
+
 /// What is opened where the second witness is looked around.
 pub(super) fn near_second() -> impl Iterator<Item = Opening> {
     LOOKS.into_iter().filter_map(|look| if let Look::Second(opening) = look { Some(opening) } else { None })
@@ -141,8 +158,12 @@ pub(super) const LOOSE_ITEMS: usize = 250_000;
 const EXACT_SHARE: usize = 10;
 const EXACT_AGAIN: (usize, usize) = (3, 4);
 /// Cells of its own gap on one side of a cell up to which a look at what is impossible near it counts them; with few tokens.
-const COUNTED: usize = 1;
+pub(super) const COUNTED: usize = 1;
+const COUNTED_FAR: usize = 6;
 const COUNTED_SMALL: usize = 16;
+/// Gaps on either side that a later one counts as well, if they have no more cells than that.
+const COUNTED_GAPS: usize = 2;
+const COUNTED_LONG: usize = 3;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
@@ -348,6 +369,8 @@ impl Session {
         match look {
             Look::Near(opening) => self.pass_near(ctx, opening, cells, (0, 0), sorted),
             Look::Character(opening) => self.pass_character(ctx, opening, cells, sorted),
+            Look::Full(opening) => self.pass_full(ctx, opening, cells, sorted),
+            Look::Apart => self.pass_apart(ctx, i, sorted),
             Look::Second(_) if sorted.undecided.iter().nth(WORTH_SECOND - 1).is_none() => {}
             Look::Second(opening) => _ = self.with_second(ctx, i, |ctx, session| session.pass_near(ctx, opening, cells, (0, 0), sorted)),
             Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
@@ -382,14 +405,60 @@ impl Session {
         let vocabulary = ctx.constraint.vocabulary.clone();
         let mut by_missing: BTreeMap<(usize, usize), Bits> = BTreeMap::new();
         for token in vocabulary.fragments().iter().filter(|&t| sorted.undecided.has(t)) {
-            by_missing.entry(vocabulary.missing(token)).or_insert_with(|| self.no_tokens()).insert(token);
+            let (before, behind) = vocabulary.missing(token);
+            for missing in [(before, behind), (before, 0)] {
+                // the middle of a character, or its end
+                by_missing.entry(missing).or_insert_with(|| self.no_tokens()).insert(token);
+            }
         }
-        for (missing, undecided) in by_missing {
+        for (missing, mut undecided) in by_missing {
+            undecided.intersect(&sorted.undecided);
             let mut part = Sorted { allowed: self.no_tokens(), undecided };
             self.pass_near(ctx, opening, cells.clone(), missing, &mut part);
             for token in part.allowed.iter() {
                 sorted.allowed.insert(token);
                 sorted.undecided.remove(token);
+            }
+        }
+    }
+
+    /// A pass around these cells for no more than so many items, and not for as many full cells as were too much before.
+    fn pass_full(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, sorted: &mut Sorted) {
+        let Some(mut view) = self.opened(cells.clone(), opening) else { return };
+        let n_full = (0..view.len()).filter(|&j| *view.choice(j) == Choice::All).count();
+        if n_full < self.full_too_dear && ctx.within(FULL_ITEMS, |ctx| self.pass_in(ctx, &mut view, cells, sorted)).is_none() {
+            self.full_too_dear = n_full;
+        }
+    }
+
+    /// The concrete view with what is around these cells of a gap opened, as one of its own.
+    pub(super) fn opened(&mut self, cells: Range<usize>, opening: Opening) -> Option<View> {
+        let before = self.concrete_mut().map(|view| view.clone())?;
+        self.open_around(cells, opening);
+        self.concrete_mut().map(|view| std::mem::replace(view, before))
+    }
+
+    /// Asks for the undecided tokens what a commit would ask: those that all configurations read alike together.
+    fn pass_apart(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let vocabulary = ctx.constraint.vocabulary.clone();
+        let relaxed = &mut self.relaxed;
+        let Some(row) = ctx.with_loose(|ctx| relaxed.left_row(ctx, i).clone()) else { return };
+        let mut kinds: BTreeMap<Vec<EffectId>, Vec<TokenId>> = BTreeMap::new();
+        for token in sorted.undecided.iter().filter(|&t| !vocabulary.is_special(t) && !vocabulary.fragments().has(t)) {
+            let effects = row.iter().map(|&(c, _)| ctx.effects.of_token(&vocabulary, c, token)).collect();
+            kinds.entry(effects).or_default().push(token);
+            if kinds.len() > MAX_APART {
+                return;
+            }
+        }
+        let mut kinds: Vec<Vec<TokenId>> = kinds.into_values().collect();
+        kinds.sort_unstable();
+        for tokens in kinds {
+            if !ctx.stop() && self.fits_apart(ctx, i, tokens[0]) {
+                for token in tokens {
+                    sorted.allowed.insert(token);
+                    sorted.undecided.remove(token);
+                }
             }
         }
     }
@@ -482,11 +551,13 @@ impl Session {
     /// Whether nothing is left to do after a pass for one cell; some are followed by looks at what cannot be at all.
     fn is_sorted(&mut self, ctx: &mut Context<'_>, i: usize, rank: usize, sorted: &mut Sorted) -> bool {
         if rank == 0 && !sorted.undecided.is_empty() {
-            self.drop_dead_nearby(ctx, i, &self.counted_beside(i), sorted);
+            self.drop_dead_nearby(ctx, i, &self.counted_beside(i, COUNTED), sorted);
             self.settle_end(ctx, i, sorted);
         }
         if rank == WORTH_FRAGMENTS && !sorted.undecided.is_empty() {
             self.drop_dead(ctx, i, sorted);
+            let counted = [self.counted_beside(i, COUNTED_FAR), self.counted_near(i)].concat();
+            self.drop_dead_nearby(ctx, i, &counted, sorted);
         }
         let is_minor = rank >= WORTH_FRAGMENTS && !self.has_small_vocabulary() && sorted.undecided.is_within(ctx.constraint.vocabulary.fragments());
         sorted.undecided.is_empty() || is_minor || ctx.stop()
@@ -527,7 +598,9 @@ impl Session {
     fn drop_dead_nearby(&mut self, ctx: &mut Context<'_>, i: usize, counted: &[usize], sorted: &mut Sorted) {
         let Some((mut view, first)) = self.loose_nearby(i) else { return };
         let there = |j: usize| (j as isize - first) as usize;
-        counted.iter().for_each(|&j| view.set_choice(there(j), Choice::All));
+        for j in counted.iter().map(|&j| there(j)) {
+            view.set_choice(j, Choice::All);
+        }
         self.drop_dead_in(ctx, &mut view, there(i), sorted);
     }
 
@@ -546,12 +619,20 @@ impl Session {
     }
 
     /// What is open on either side of a cell, where that is little.
-    pub(super) fn counted_beside(&self, i: usize) -> Vec<usize> {
+    pub(super) fn counted_beside(&self, i: usize, most: usize) -> Vec<usize> {
         let is_closed = |j: &usize| self.slots()[*j] != Slot::Open;
         let first = (0..i).rev().find(is_closed).map_or(0, |j| j + 1);
         let end = (i + 1..self.slots().len()).find(is_closed).unwrap_or(self.slots().len());
-        let most = if self.has_small_vocabulary() { COUNTED_SMALL } else { COUNTED };
+        let most = if self.has_small_vocabulary() { COUNTED_SMALL } else { most };
         [first..i, i + 1..end].into_iter().filter(|side| side.len() <= most).flatten().collect()
+    }
+
+    /// The short gaps near a cell.
+    fn counted_near(&self, i: usize) -> Vec<usize> {
+        let own = gap_of(&self.slots, i);
+        let (a, b) = self.window(own.start, own.end, COUNTED_GAPS, self.slots().len());
+        let beside = (a..own.start).chain(own.end..b);
+        beside.filter(|&j| self.slots()[j] == Slot::Open && gap_of(&self.slots, j).len() <= COUNTED_LONG).collect()
     }
 
     fn no_view(&self) -> View {

@@ -50,6 +50,16 @@ const N_CHEAP: usize = 1;
 /// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
 const EXACT_SHARE: usize = 10;
 const FEW_GAPS: usize = 4;
+/// The windows from which a repair in several places starts, and the gaps that are opened on either side of each place.
+const APART: [((usize, Detail), usize); 2] = [((1, Detail::Coarse), 0), ((2, Detail::Coarse), 1)];
+
+/// What is to be rewritten of the latest witness, and where its text ends then.
+struct Damage {
+    /// None: nothing, what was changed has been changed back.
+    slots: Option<Range<usize>>,
+    end: usize,
+}
+
 impl Session {
     pub(super) fn decide(&mut self) -> Answer {
         if self.has_intervals() {
@@ -106,8 +116,11 @@ impl Session {
         }
         let far = &WINDOWS[N_NEAR..];
         session.clock.enter(Stage::Repair);
+        if session.repair_apart(ctx, APART[0]) {
+            return Some(Answer::Completable);
+        }
         let (far, furthest) = far.split_at(N_FAR);
-        if session.repair(ctx, far) {
+        if session.repair(ctx, far) || session.repair_apart(ctx, APART[1]) {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
@@ -155,6 +168,9 @@ impl Session {
     fn find_around(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId) -> Option<(usize, Witness)> {
         let stays = |ctx: &mut Context<'_>, found: &Option<(usize, Witness)>| found.is_none() && !ctx.stop();
         let mut found = self.find_near(ctx, i, token, allowed::near_open());
+        if stays(ctx, &found) {
+            found = self.find_full(ctx, i, token);
+        }
         for sketch in allowed::whole_open() {
             if stays(ctx, &found) {
                 found = self.find_whole(ctx, sketch, i, token);
@@ -180,6 +196,19 @@ impl Session {
         None
     }
 
+    /// The same with all tokens in the cells around, as long as that does not take too much.
+    fn find_full(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId) -> Option<(usize, Witness)> {
+        for opening in allowed::near_full() {
+            let mut view = self.opened(i..i + 1, opening)?;
+            view.set_choice(i, Choice::One(token));
+            let found = ctx.within(allowed::FULL_ITEMS_FOUND, |ctx| find_witness(ctx, &mut view)).flatten();
+            if found.is_some() || ctx.stop() {
+                return found;
+            }
+        }
+        None
+    }
+
     /// What is near the latest change fits no text, whatever stands further away.
     fn is_dead_nearby(&mut self, ctx: &mut Context<'_>) -> bool {
         let Some(i) = self.last_changed else { return false };
@@ -190,7 +219,7 @@ impl Session {
     /// The same with what is left of the change's own gap counted, where that is little.
     fn is_dead_counted(&mut self, ctx: &mut Context<'_>) -> bool {
         let Some(i) = self.last_changed else { return false };
-        let counted = self.counted_beside(i);
+        let counted = self.counted_beside(i, allowed::COUNTED);
         let Some((mut view, first)) = self.loose_nearby(i).filter(|_| !counted.is_empty()) else { return false };
         counted.into_iter().for_each(|j| view.set_choice((j as isize - first) as usize, Choice::All));
         let within = |ctx: &mut Context<'_>| ctx.within(allowed::LOOSE_ITEMS, |ctx| find_end(ctx, &mut view).is_none());
@@ -232,18 +261,47 @@ impl Session {
 
     /// Looks for a new witness that differs from the latest one only near what changed since.
     fn repair(&mut self, ctx: &mut Context<'_>, windows: &[(usize, Detail)]) -> bool {
-        let Some(mut concrete) = self.concrete.take() else { return false };
-        let found = self.repaired(ctx, &mut concrete, windows);
-        self.concrete = Some(concrete);
-        if let Some((end, witness)) = found {
-            self.keep(end, witness);
-            return true;
-        }
-        false
+        self.repair_by(|session, concrete| {
+            let damage = session.damage(concrete)?;
+            windows.iter().find_map(|&window| session.rewritten(ctx, concrete, &damage, window, None))
+        })
     }
 
-    fn repaired(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, windows: &[(usize, Detail)]) -> Option<(usize, Witness)> {
-        let n = self.slots.len();
+    /// The same, and where what else the change needs is found by following it.
+    fn repair_apart(&mut self, ctx: &mut Context<'_>, (window, beside): ((usize, Detail), usize)) -> bool {
+        self.repair_by(|session, concrete| {
+            let damage = session.damage(concrete)?;
+            session.rewritten(ctx, concrete, &damage, window, Some(beside))
+        })
+    }
+
+    /// Whether the latter would find a witness with this token in open cell i.
+    pub(super) fn fits_apart(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId) -> bool {
+        let Some(mut concrete) = self.concrete.take() else { return false };
+        let slot = std::mem::replace(&mut self.slots[i], Slot::Token(token));
+        concrete.changed.push(i);
+        let damage = self.damage(&mut concrete);
+        let mut fits = |(window, beside)| self.rewritten(ctx, &mut concrete, damage.as_ref()?, window, Some(beside));
+        let fits = APART.into_iter().any(|from| fits(from).is_some());
+        self.slots[i] = slot;
+        concrete.changed.clear();
+        self.close_window(&mut concrete, 0..self.slots.len());
+        concrete.view.set_ends(only(concrete.end, self.slots.len()));
+        self.concrete = Some(concrete);
+        fits
+    }
+
+    fn repair_by(&mut self, f: impl FnOnce(&Session, &mut Concrete) -> Option<(usize, Witness)>) -> bool {
+        let Some(mut concrete) = self.concrete.take() else { return false };
+        let found = f(self, &mut concrete);
+        self.concrete = Some(concrete);
+        let Some((end, witness)) = found else { return false };
+        self.keep(end, witness);
+        true
+    }
+
+    /// Puts what changed into the latest witness's view; what the change asks to be rewritten. None if the text cannot end any more.
+    fn damage(&self, concrete: &mut Concrete) -> Option<Damage> {
         let mut end = concrete.end;
         let torn = concrete.torn.clone();
         for i in concrete.changed.iter().copied().chain(torn.iter().flat_map(Range::clone)) {
@@ -255,51 +313,76 @@ impl Session {
         }
         concrete.changed.retain(|&i| matches!(self.slots[i], Slot::Token(t) if t != concrete.tokens[i]));
         if concrete.changed.is_empty() && concrete.torn.is_none() && self.exact.ends_at(end) {
-            // What was changed has been changed back.
-            let mut witness: Witness = concrete.tokens[..end].iter().map(|&t| vec![t]).collect();
-            witness.resize(n, Vec::new());
-            return self.with_tail(end, witness).map(|w| (end, w));
+            return Some(Damage { slots: None, end });
         }
         let is_text = |i: &usize| matches!(self.slots[*i], Slot::Token(t) if !self.constraint.vocabulary.is_special(t));
         let last_text = concrete.changed.iter().copied().chain(torn.iter().flat_map(Range::clone)).filter(is_text).max();
         if let Some(last) = last_text.filter(|&i| i >= end) {
-            end = (last + 1..=n).find(|&e| self.exact.ends_at(e))?;
+            end = (last + 1..=self.slots.len()).find(|&e| self.exact.ends_at(e))?;
         }
         if !self.exact.ends_at(end) {
             return None;
         }
         let first = concrete.changed.iter().copied().chain(torn.iter().map(|t| t.start)).min()?;
         let behind = concrete.changed.iter().map(|i| i + 1).chain(torn.iter().map(|t| t.end)).max()?;
-        let lo = first.min(end).min(concrete.end);
         let hi = behind.max(if end == concrete.end { 0 } else { end.max(concrete.end) });
-        concrete.view.set_ends(only(end, n));
-        for &(n_gaps, detail) in windows {
-            let (a, b) = self.window(lo, hi, n_gaps, end);
-            if a > b {
-                return None;
-            }
-            if n_gaps > 0 || end > concrete.end || torn.is_some() {
-                let choices = self.sketched(a..b, detail);
-                for (i, choice) in (a..b).zip(choices).filter(|(i, _)| self.slots[*i] == Slot::Open) {
-                    concrete.view.set_choice(i, choice);
-                }
-            }
-            if let Some(tokens) = read_off(ctx, &mut concrete.view, a, b, &concrete.tokens) {
-                for (i, token) in (a..b).zip(tokens) {
-                    concrete.view.set_choice(i, Choice::One(token));
-                }
-                let mut witness: Witness = (0..end).map(|i| one_token(concrete.view.choice(i))).collect();
-                witness.resize(n, Vec::new());
-                return self.with_tail(end, witness).map(|w| (end, w));
-            }
-            for i in (a..b).filter(|&i| self.slots[i] == Slot::Open) {
-                concrete.view.set_choice(i, Choice::One(concrete.tokens[i]));
-            }
-            if ctx.stop() {
-                return None;
-            }
+        concrete.view.set_ends(only(end, self.slots.len()));
+        Some(Damage { slots: Some(first.min(end).min(concrete.end)..hi), end })
+    }
+
+    /// A witness that differs from the latest one in this window around the damage, and in several places, each with so many gaps
+    /// on either side, if it may be `apart`.
+    fn rewritten(
+        &self,
+        ctx: &mut Context<'_>,
+        concrete: &mut Concrete,
+        damage: &Damage,
+        (n_gaps, detail): (usize, Detail),
+        apart: Option<usize>,
+    ) -> Option<(usize, Witness)> {
+        let (n, end) = (self.slots.len(), damage.end);
+        let whole = |view: &View| {
+            let mut witness: Witness = (0..end).map(|i| one_token(view.choice(i))).collect();
+            witness.resize(n, Vec::new());
+            self.with_tail(end, witness).map(|w| (end, w))
+        };
+        let Some(slots) = &damage.slots else { return whole(&concrete.view) };
+        let (a, b) = self.window(slots.start, slots.end, n_gaps, end);
+        if a > b || ctx.stop() {
+            return None;
         }
-        None
+        if n_gaps > 0 || end > concrete.end || concrete.torn.is_some() {
+            self.open_window(&mut concrete.view, a..b, detail);
+        }
+        let open = match apart {
+            Some(beside) => self.chase(ctx, concrete, a..b, end, beside),
+            None => Some(a..b),
+        };
+        let tokens = open.clone().and_then(|open| read_off(ctx, &mut concrete.view, open, &concrete.tokens));
+        let open = open.unwrap_or(a..b);
+        let Some(tokens) = tokens else {
+            self.close_window(concrete, open);
+            return None;
+        };
+        for (i, token) in open.zip(tokens) {
+            concrete.view.set_choice(i, Choice::One(token));
+        }
+        whole(&concrete.view)
+    }
+
+    /// Lets the open slots of a window hold what a sketch of this detail offers.
+    pub(super) fn open_window(&self, view: &mut View, slots: Range<usize>, detail: Detail) {
+        let choices = self.sketched(slots.clone(), detail);
+        for (i, choice) in slots.zip(choices).filter(|(i, _)| self.slots[*i] == Slot::Open) {
+            view.set_choice(i, choice);
+        }
+    }
+
+    /// Gives them the tokens of the latest witness again.
+    pub(super) fn close_window(&self, concrete: &mut Concrete, slots: Range<usize>) {
+        for i in slots.filter(|&i| self.slots[i] == Slot::Open) {
+            concrete.view.set_choice(i, Choice::One(concrete.tokens[i]));
+        }
     }
 
     /// From `lo..hi` on, the next `n_gaps` gaps on either side, before `end`.
@@ -320,7 +403,7 @@ fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
 }
 
 /// Whether something passes this boundary.
-fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
+pub(super) fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
     let row = view.left_row(ctx, boundary).clone();
     let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
     view.need_right(ctx, boundary, &configs);
@@ -348,8 +431,9 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
     Some((end, witness))
 }
 
-/// Tokens for slots `a..b` of a view that fit what lies left of a and right of b; those of the latest witness where they can stay.
-fn read_off(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, latest: &[TokenId]) -> Option<Vec<TokenId>> {
+/// Tokens for these slots of a view that fit what lies on either side of them; those of the latest witness where they can stay.
+fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usize>, latest: &[TokenId]) -> Option<Vec<TokenId>> {
+    let (a, b) = (slots.start, slots.end);
     let row = plain_row(ctx, view, b);
     let step = row.iter().find_map(|&(config, l)| {
         let right = view.right_set(ctx, b, config);

@@ -3,6 +3,7 @@
 mod allowed;
 mod anything;
 mod charts;
+mod chase;
 mod clock;
 mod constraint;
 mod context;

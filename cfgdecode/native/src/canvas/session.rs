@@ -75,6 +75,8 @@ pub struct Session {
     pub(super) allowed_known: FxHashMap<usize, Allowed>,
     /// The first sketch (behind them: the exact view) that took too much for an allowed set of the canvas as it is.
     pub(super) too_dear: usize,
+    /// Cells with all tokens that were too many for a look around a cell.
+    pub(super) full_too_dear: usize,
     /// Open cells when the exact view took too long for an allowed set.
     pub(super) exact_too_dear_at: usize,
     stats: Stats,
@@ -141,6 +143,7 @@ impl Session {
             verdict: None,
             allowed_known: FxHashMap::default(),
             too_dear: usize::MAX,
+            full_too_dear: usize::MAX,
             exact_too_dear_at: usize::MAX,
             stats: Stats::default(),
             clock: Clock::new(),
@@ -166,6 +169,7 @@ impl Session {
             verdict: self.verdict,
             allowed_known: self.allowed_known.clone(),
             too_dear: self.too_dear,
+            full_too_dear: self.full_too_dear,
             exact_too_dear_at: self.exact_too_dear_at,
             stats: self.stats,
             clock: self.clock,
@@ -258,6 +262,7 @@ impl Session {
         self.second = None;
         self.allowed_known.clear();
         self.too_dear = usize::MAX;
+        self.full_too_dear = usize::MAX;
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
         self.exact.set_choice(i, general(&slot));
         self.exact.set_ends(ends.clone());
@@ -322,6 +327,7 @@ impl Session {
         self.last_changed = (!self.slots.is_empty()).then(|| first.min(self.slots.len() - 1));
         self.allowed_known.clear();
         self.too_dear = usize::MAX;
+        self.full_too_dear = usize::MAX;
         self.witness = None;
         self.verdict = None;
     }

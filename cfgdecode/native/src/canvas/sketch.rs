@@ -22,6 +22,8 @@ pub(super) enum Detail {
     Edges,
     /// Edge tokens throughout gaps of a few cells, more of them at the ends of the shortest, all tokens in gaps of one cell.
     Fine,
+    /// All tokens in gaps of a few cells.
+    Full,
 }
 
 pub(super) const DETAILS: [Detail; 4] = [Detail::Pool, Detail::Coarse, Detail::Edges, Detail::Fine];
@@ -30,6 +32,8 @@ pub(super) const DETAILS: [Detail; 4] = [Detail::Pool, Detail::Coarse, Detail::E
 const LONG: usize = 3;
 /// Cells up to which a fine sketch has edge tokens throughout.
 const SHORT: usize = 6;
+/// Cells up to which a full sketch has all tokens throughout.
+const FULL: usize = 10;
 
 /// The run of open slots around open slot `i`.
 pub(super) fn gap_of(slots: &[Slot], i: usize) -> Range<usize> {
@@ -81,6 +85,7 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
     let is_end = at == 0 || at + 1 == n_cells;
     match detail {
         Detail::Fine if n_cells == 1 => Choice::All,
+        Detail::Full if n_cells <= FULL => Choice::All,
         _ if in_character => Choice::Some(representatives.bytes.clone()),
         Detail::Pool => Choice::Pool,
         Detail::Plain | Detail::Coarse if n_cells >= LONG => Choice::Pool,
