@@ -132,3 +132,34 @@ def test_the_bytes_of_a_character_are_allowed_cell_by_cell() -> None:
     assert first not in canvas.allowed(4).ids() and second not in canvas.allowed(1).ids()
     for cell in range(1, 5):
         assert len(canvas.fork().allowed(cell)) == len(canvas.allowed(cell, exact=True)), cell
+
+
+def _completed(canvas: cd.Canvas) -> list[int]:
+    ids = canvas.complete()
+    assert ids is not None
+    return ids
+
+
+def test_a_far_bracket_is_changed_without_a_look_at_the_whole_canvas() -> None:
+    grammar = cd.Grammar.from_lark('start: "(" item ("," item)* ")" | "[" item ("," item)* "]"\nitem: "x" | "y"\n')
+    tokens, vocabulary = _json_vocabulary(b"x", b"y")
+    constraint = cd.compile(grammar, vocabulary)
+    n = 121
+    canvas = constraint.canvas([tokens.index(b"x")] * n, [i % 2 == 0 for i in range(n)])
+    assert canvas.verdict() is cd.Verdict.COMPLETABLE
+    other = {b"(": b"[", b"[": b"("}[tokens[_completed(canvas)[0]] or b""]
+    before = canvas.stats.us_by_stage
+    assert canvas.commit_one(0, tokens.index(other))
+    after = canvas.stats.us_by_stage
+    assert {stage for stage in after if after[stage] > before[stage]} <= {"repair", "dead"}
+    assert tokens[_completed(canvas)[-1]] == {b"(": b")", b"[": b"]"}[other]
+
+
+@pytest.mark.parametrize("cell", range(2, 8))
+def test_tokens_that_close_what_few_cells_must_have_opened_are_found(cell: int) -> None:
+    tokens, vocabulary = _json_vocabulary()
+    canvas = cd.compile(cd.Grammar.builtin("json"), vocabulary).canvas([0] * 24, [True] * 24)
+    found = canvas.allowed(cell)
+    assert found.is_exact
+    for token in (b'"}}', b"}}}", b'"]}', b"}],"):
+        assert (tokens.index(token) in found.ids()) is canvas.fork().commit_one(cell, tokens.index(token)), token

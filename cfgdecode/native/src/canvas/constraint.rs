@@ -43,6 +43,7 @@ pub struct Tables {
     pub(super) loops: LoopGraphs,
     pub representatives: Option<Representatives>,
     pub(super) pool: Option<Pool>,
+    pub(super) plain: Option<Pool>,
     /// None: not made yet; Some(None): cannot be made.
     pub(super) loose: Option<Option<Pool>>,
 }
@@ -72,7 +73,7 @@ impl Constraint {
 
     fn new_tables(&self, lexer: Lexer) -> Tables {
         let effects = Effects::new(lexer, &self.spec.ignore, self.spec.terminals.len(), self.limits.table_bytes);
-        Tables { effects, loops: LoopGraphs::default(), representatives: None, pool: None, loose: None }
+        Tables { effects, loops: LoopGraphs::default(), representatives: None, pool: None, plain: None, loose: None }
     }
 
     /// The tokens that stand for the vocabulary in searches, worked out at first use.

@@ -58,6 +58,7 @@ pub struct Context<'a> {
     pub effects: &'a mut Effects,
     pub(super) loops: &'a mut LoopGraphs,
     pub(super) pool: &'a mut Pool,
+    pub(super) plain: &'a mut Pool,
     /// The pool of gaps of any length, if there is one.
     pub(super) loose: Option<&'a mut Pool>,
     /// Those in use.
@@ -75,6 +76,14 @@ impl Context<'_> {
         std::mem::swap(&mut self.charts, &mut self.few);
         let answer = f(self);
         std::mem::swap(&mut self.charts, &mut self.few);
+        answer
+    }
+
+    /// Asks `f` with the plain pool.
+    pub(super) fn with_plain<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(&mut self.pool, &mut self.plain);
+        let answer = f(self);
+        std::mem::swap(&mut self.pool, &mut self.plain);
         answer
     }
 

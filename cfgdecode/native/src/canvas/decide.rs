@@ -263,7 +263,10 @@ impl Session {
     fn repair(&mut self, ctx: &mut Context<'_>, windows: &[(usize, Detail)]) -> bool {
         self.repair_by(|session, concrete| {
             let damage = session.damage(concrete)?;
-            windows.iter().find_map(|&window| session.rewritten(ctx, concrete, &damage, window, None))
+            windows.iter().find_map(|&window| match window.1 {
+                Detail::Plain => ctx.with_plain(|ctx| session.rewritten(ctx, concrete, &damage, window, None)),
+                _ => session.rewritten(ctx, concrete, &damage, window, None),
+            })
         })
     }
 

@@ -158,6 +158,23 @@ impl Pool {
         pool
     }
 
+    /// The same without words (keywords): what most gaps of a program can be filled with, in a fraction of the items.
+    pub(super) fn plain(&self, constraint: &Constraint) -> Pool {
+        let is_word = |text: &[u8]| text.len() > 1 && text.iter().all(u8::is_ascii_alphabetic);
+        let spelled = |l: &Completion| l.spelling.tokens.iter().flat_map(|&t| constraint.vocabulary.text(t)).copied().collect::<Vec<u8>>();
+        let mut plain = Pool {
+            filler: self.filler,
+            space: self.space,
+            begin: self.begin,
+            lexemes: self.lexemes.iter().filter(|l| !is_word(spelled(l).trim_ascii())).cloned().collect(),
+            parts: self.parts.clone(),
+            part_of: self.part_of.clone(),
+            ..Pool::none(constraint)
+        };
+        plain.weigh(&constraint.cfg);
+        plain
+    }
+
     /// The pool of a gap that may hold any text whatever its length: with it a canvas can only be shown to be dead. None if there
     /// are too many configurations.
     pub(super) fn loose(constraint: &Constraint, effects: &mut Effects) -> Option<Pool> {

@@ -465,6 +465,11 @@ impl Session {
             true => tables.pool.get_or_insert_with(|| Pool::new(&constraint, &mut tables.effects)),
             false => &mut none,
         };
+        let mut no_plain = Pool::none(&constraint);
+        let plain = match has_pool {
+            true => tables.plain.get_or_insert_with(|| pool.plain(&constraint)),
+            false => &mut no_plain,
+        };
         let loose = match has_pool || is_changed {
             true => tables.loose.get_or_insert_with(|| Pool::loose(&constraint, &mut tables.effects)).as_mut(),
             false => None,
@@ -474,6 +479,7 @@ impl Session {
             effects: &mut tables.effects,
             loops: &mut tables.loops,
             pool,
+            plain,
             loose,
             charts: &mut charts.exact,
             few: &mut charts.few,

@@ -57,8 +57,8 @@ struct RightRow {
     of_effects: FxHashMap<SmallVec<[EffectId; 2]>, SetId>,
     /// Fresh configurations in front of the slot that begins at this boundary.
     of_fresh: FxHashMap<ConfigId, SetId>,
-    /// The hub of the pool gap that ends at this boundary, for gaps of so many cells.
-    hub: Option<(u32, Family)>,
+    /// The hub of the pool gap that ends at this boundary, for gaps of so many cells and with this pool.
+    hub: Option<(u32, usize, Family)>,
 }
 
 #[derive(Clone, Debug)]
@@ -367,12 +367,13 @@ impl View {
     fn make_right_in_gap(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
         let b = self.gap_end(j);
         let r = (b - j) as u32;
+        let pool = Arc::as_ptr(&ctx.pool.costs) as usize;
         let hub = match self.right[b].hub {
-            Some((n_cells, hub)) if n_cells >= r => hub,
+            Some((n_cells, known, hub)) if n_cells >= r && known == pool => hub,
             _ => {
                 let n_cells = (b - self.gap_start(j)) as u32;
                 let hub = self.right_hub(ctx, b, n_cells, self.ends[b - 1]);
-                self.right_row(b).hub = Some((n_cells, hub));
+                self.right_row(b).hub = Some((n_cells, pool, hub));
                 hub
             }
         };
