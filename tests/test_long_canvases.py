@@ -155,11 +155,14 @@ def test_a_far_bracket_is_changed_without_a_look_at_the_whole_canvas() -> None:
     assert tokens[_completed(canvas)[-1]] == {b"(": b")", b"[": b"]"}[other]
 
 
-@pytest.mark.parametrize("cell", range(2, 8))
-def test_tokens_that_close_what_few_cells_must_have_opened_are_found(cell: int) -> None:
-    tokens, vocabulary = _json_vocabulary()
-    canvas = cd.compile(cd.Grammar.builtin("json"), vocabulary).canvas([0] * 24, [True] * 24)
-    found = canvas.allowed(cell)
-    assert found.is_exact
-    for token in (b'"}}', b"}}}", b'"]}', b"}],"):
-        assert (tokens.index(token) in found.ids()) is canvas.fork().commit_one(cell, tokens.index(token)), token
+@pytest.mark.parametrize("n_cells", [14, 40])
+def test_sets_near_the_ends_of_an_open_canvas_are_exact(n_cells: int) -> None:
+    """What a token closes has to be opened in the few cells in front of it, or the other way round."""
+    more = (b'":{"', b'"}}},\n', b'"}},\n', b'{"')
+    tokens, vocabulary = _json_vocabulary(*more)
+    canvas = cd.compile(cd.Grammar.builtin("json"), vocabulary).canvas([0] * n_cells, [True] * n_cells)
+    for cell in (2, 3, 4, 5, n_cells - 4, n_cells - 3):
+        found = canvas.allowed(cell)
+        assert found.is_exact, cell
+        for token in map(tokens.index, (*more, b"}}}", b'"]}', b"}],", b"[[[", "é".encode()[:1])):
+            assert (token in found.ids()) is canvas.fork().commit_one(cell, token), (cell, tokens[token])
