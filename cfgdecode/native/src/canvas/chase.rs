@@ -1,7 +1,7 @@
-//! A repair in two places: what a change needs may stand far away, such as the other bracket.
+//! A repair in several places: what a change needs may stand far away, such as the other bracket.
 //!
 //! With a window around the change open, the left rows run on over the witness's tokens up to the slot behind which they are empty:
-//! no text begins like this. The gaps there are opened as well, and so on until something fits behind them. If that finds
+//! no text begins like this. The gap there is opened as well, and so on until something fits behind it. If that finds
 //! nothing, the same is done from the right.
 //!
 //! Invariant: every slot that is neither in the window nor in a place opened here keeps its token; what is opened in vain is closed.
@@ -19,7 +19,21 @@ use std::ops::Range;
 
 /// Places that are opened on one side of a change.
 const MAX_PLACES: usize = 4;
-const DETAIL: Detail = Detail::Coarse;
+/// Slots between two places.
+const MAX_RUN: usize = 1024;
+/// Cells from which on a gap behind the change is opened without asking whether its tokens could stay.
+const LONG: usize = 16;
+
+/// The places of one repair.
+struct Chase<'a> {
+    session: &'a Session,
+    /// What the slots of a place may hold, and the gaps beside it that belong to it.
+    detail: Detail,
+    beside: usize,
+    /// Where the text ends.
+    end: usize,
+    opened: Vec<Range<usize>>,
+}
 
 impl Session {
     /// Opens places of a witness's view, in which slots `open` are open already, until something fits. Returns the slots from the first
@@ -30,35 +44,35 @@ impl Session {
         concrete: &mut Concrete,
         open: Range<usize>,
         end: usize,
-        beside: usize,
+        (detail, beside): (Detail, usize),
     ) -> Option<Range<usize>> {
-        let mut opened: Vec<Range<usize>> = Vec::new();
-        if let Some(last) = self.chase_right(ctx, &mut concrete.view, open.end, end, beside, &mut opened) {
+        let mut chase = Chase { session: self, detail, beside, end, opened: Vec::new() };
+        if let Some(last) = chase.right(ctx, &mut concrete.view, open.end) {
             return Some(open.start..last);
         }
-        opened.drain(..).for_each(|place| self.close_window(concrete, place));
-        if let Some(first) = self.chase_left(ctx, &mut concrete.view, open.start, end, beside, &mut opened) {
+        chase.close(concrete);
+        if let Some(first) = chase.left(ctx, &mut concrete.view, open.start) {
             return Some(first..open.end);
         }
-        opened.drain(..).for_each(|place| self.close_window(concrete, place));
+        chase.close(concrete);
         None
     }
+}
 
+impl Chase<'_> {
     /// Places behind boundary `b`; the boundary behind the last of them, at which something fits.
-    fn chase_right(
-        &self,
-        ctx: &mut Context<'_>,
-        view: &mut View,
-        mut b: usize,
-        end: usize,
-        beside: usize,
-        opened: &mut Vec<Range<usize>>,
-    ) -> Option<usize> {
+    fn right(&mut self, ctx: &mut Context<'_>, view: &mut View, mut b: usize) -> Option<usize> {
         for _ in 0..MAX_PLACES {
-            let dead = (b..=end).find(|&k| view.left_row(ctx, k).is_empty()).map_or(end, |k| k - 1);
-            let i = (b..=dead.min(end.checked_sub(1)?)).rev().find(|&i| self.slots[i] == Slot::Open)?;
-            let place = self.open_place(view, i, b..end, beside, opened);
-            b = place.end;
+            let dead = match self.is_open(b) && gap_of(&self.session.slots, b).end > b + LONG {
+                true => b,
+                false => match (b..=self.end.min(b + MAX_RUN)).find(|&k| view.left_row(ctx, k).is_empty()) {
+                    Some(k) => k - 1,
+                    None if self.end > b + MAX_RUN => return None,
+                    None => self.end,
+                },
+            };
+            let i = (b..=dead.min(self.end.checked_sub(1)?)).rev().find(|&i| self.is_open(i))?;
+            b = self.open(view, i, b..self.end).end;
             if ctx.stop() {
                 return None;
             }
@@ -70,20 +84,14 @@ impl Session {
     }
 
     /// Places in front of boundary `a`; the boundary in front of the first of them, at which something fits.
-    fn chase_left(
-        &self,
-        ctx: &mut Context<'_>,
-        view: &mut View,
-        mut a: usize,
-        end: usize,
-        beside: usize,
-        opened: &mut Vec<Range<usize>>,
-    ) -> Option<usize> {
+    fn left(&mut self, ctx: &mut Context<'_>, view: &mut View, mut a: usize) -> Option<usize> {
         for _ in 0..MAX_PLACES {
-            let dead = (0..=a).rev().find(|&k| !is_alive_right(ctx, view, k)).unwrap_or(0);
-            let i = (dead..a).find(|&i| self.slots[i] == Slot::Open)?;
-            let place = self.open_place(view, i, 0..a.min(end), beside, opened);
-            a = place.start;
+            let dead = match (a.saturating_sub(MAX_RUN)..=a).rev().find(|&k| !is_alive_right(ctx, view, k)) {
+                None if a > MAX_RUN => return None,
+                dead => dead.unwrap_or(0),
+            };
+            let i = (dead..a).find(|&i| self.is_open(i))?;
+            a = self.open(view, i, 0..a.min(self.end)).start;
             if ctx.stop() {
                 return None;
             }
@@ -94,14 +102,22 @@ impl Session {
         None
     }
 
-    /// Opens the gap of slot `i` and some beside it, as far as they are within these slots.
-    fn open_place(&self, view: &mut View, i: usize, within: Range<usize>, beside: usize, opened: &mut Vec<Range<usize>>) -> Range<usize> {
-        let gap = gap_of(&self.slots, i);
-        let (a, b) = self.window(gap.start.max(within.start), gap.end.min(within.end), beside, within.end);
+    fn is_open(&self, i: usize) -> bool {
+        i < self.end && self.session.slots[i] == Slot::Open
+    }
+
+    /// Opens the gap of slot `i` and those beside it, as far as they are within these slots.
+    fn open(&mut self, view: &mut View, i: usize, within: Range<usize>) -> Range<usize> {
+        let gap = gap_of(&self.session.slots, i);
+        let (a, b) = self.session.window(gap.start.max(within.start), gap.end.min(within.end), self.beside, within.end);
         let place = a.max(within.start)..b;
-        self.open_window(view, place.clone(), DETAIL);
-        opened.push(place.clone());
+        self.session.open_window(view, place.clone(), self.detail);
+        self.opened.push(place.clone());
         place
+    }
+
+    fn close(&mut self, concrete: &mut Concrete) {
+        self.opened.drain(..).for_each(|place| self.session.close_window(concrete, place));
     }
 }
 

@@ -18,41 +18,59 @@ use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 use std::ops::Range;
 
-/// Gaps on either side of a change that a repair may rewrite, tried in turn, and from which tokens: plain ones in a wider window before
-/// others in a narrow one. A witness that hides decided text in a comment or a string is at odds with most of what comes later.
-const WINDOWS: [(usize, Detail); 16] = [
-    (0, Detail::Coarse),
-    (1, Detail::Plain),
-    (2, Detail::Plain),
-    (1, Detail::Coarse),
-    (2, Detail::Coarse),
-    (4, Detail::Plain),
-    (1, Detail::Edges),
-    (8, Detail::Plain),
-    (4, Detail::Coarse),
-    (2, Detail::Edges),
-    (16, Detail::Plain),
-    (8, Detail::Coarse),
-    (4, Detail::Edges),
-    (16, Detail::Coarse),
-    (8, Detail::Edges),
-    (2, Detail::Fine),
+/// What a repair may rewrite.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// Gaps on either side of the change.
+    n_gaps: usize,
+    detail: Detail,
+    /// Places further away as well (`chase.rs`), each with so many gaps on either side.
+    apart: Option<usize>,
+}
+
+const fn near(n_gaps: usize, detail: Detail) -> Window {
+    Window { n_gaps, detail, apart: None }
+}
+
+const fn apart(n_gaps: usize, detail: Detail, beside: usize) -> Window {
+    Window { n_gaps, detail, apart: Some(beside) }
+}
+
+/// Windows, tried in turn: plain tokens in a wider one before others in a narrow one. A witness that hides decided text in a comment or
+/// a string is at odds with most of what comes later.
+const WINDOWS: [Window; 19] = [
+    near(0, Detail::Coarse),
+    apart(0, Detail::Plain, 0),
+    near(1, Detail::Plain),
+    near(2, Detail::Plain),
+    near(1, Detail::Coarse),
+    near(2, Detail::Coarse),
+    apart(1, Detail::Coarse, 0),
+    near(4, Detail::Plain),
+    near(1, Detail::Edges),
+    near(8, Detail::Plain),
+    near(4, Detail::Coarse),
+    near(2, Detail::Edges),
+    near(16, Detail::Plain),
+    near(8, Detail::Coarse),
+    apart(2, Detail::Coarse, 1),
+    near(4, Detail::Edges),
+    near(16, Detail::Coarse),
+    near(8, Detail::Edges),
+    near(2, Detail::Fine),
 ];
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.
 const MAX_DECIDED: usize = 512;
 /// Windows that are tried before the canvas is looked at as a whole.
-const N_NEAR: usize = 5;
+const N_NEAR: usize = 6;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
-const N_FAR: usize = 7;
+const N_FAR: usize = 9;
 const N_CHEAP: usize = 1;
 /// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
 const EXACT_SHARE: usize = 10;
 const FEW_GAPS: usize = 4;
-/// The windows from which a repair in several places starts, and the gaps that are opened on either side of each place.
-const APART: [((usize, Detail), usize); 2] = [((1, Detail::Coarse), 0), ((2, Detail::Coarse), 1)];
-
 /// What is to be rewritten of the latest witness, and where its text ends then.
 struct Damage {
     /// None: nothing, what was changed has been changed back.
@@ -116,11 +134,8 @@ impl Session {
         }
         let far = &WINDOWS[N_NEAR..];
         session.clock.enter(Stage::Repair);
-        if session.repair_apart(ctx, APART[0]) {
-            return Some(Answer::Completable);
-        }
         let (far, furthest) = far.split_at(N_FAR);
-        if session.repair(ctx, far) || session.repair_apart(ctx, APART[1]) {
+        if session.repair(ctx, far) {
             return Some(Answer::Completable);
         }
         for k in 0..session.sketches.len() {
@@ -259,48 +274,31 @@ impl Session {
         fits == Some(false)
     }
 
-    /// Looks for a new witness that differs from the latest one only near what changed since.
-    fn repair(&mut self, ctx: &mut Context<'_>, windows: &[(usize, Detail)]) -> bool {
-        self.repair_by(|session, concrete| {
-            let damage = session.damage(concrete)?;
-            windows.iter().find_map(|&window| match window.1 {
-                Detail::Plain => ctx.with_plain(|ctx| session.rewritten(ctx, concrete, &damage, window, None)),
-                _ => session.rewritten(ctx, concrete, &damage, window, None),
-            })
-        })
+    /// Looks for a new witness that differs from the latest one only in one of these windows.
+    fn repair(&mut self, ctx: &mut Context<'_>, windows: &[Window]) -> bool {
+        let Some(mut concrete) = self.concrete.take() else { return false };
+        let damage = self.damage(&mut concrete);
+        let found = damage.and_then(|damage| windows.iter().find_map(|window| self.rewritten(ctx, &mut concrete, &damage, window)));
+        self.concrete = Some(concrete);
+        let Some((end, witness)) = found else { return false };
+        self.keep(end, witness);
+        true
     }
 
-    /// The same, and where what else the change needs is found by following it.
-    fn repair_apart(&mut self, ctx: &mut Context<'_>, (window, beside): ((usize, Detail), usize)) -> bool {
-        self.repair_by(|session, concrete| {
-            let damage = session.damage(concrete)?;
-            session.rewritten(ctx, concrete, &damage, window, Some(beside))
-        })
-    }
-
-    /// Whether the latter would find a witness with this token in open cell i.
+    /// Whether a repair in several places would find a witness with this token in open cell i.
     pub(super) fn fits_apart(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId) -> bool {
         let Some(mut concrete) = self.concrete.take() else { return false };
         let slot = std::mem::replace(&mut self.slots[i], Slot::Token(token));
         concrete.changed.push(i);
+        let mut windows = WINDOWS.iter().filter(|window| window.apart.is_some());
         let damage = self.damage(&mut concrete);
-        let mut fits = |(window, beside)| self.rewritten(ctx, &mut concrete, damage.as_ref()?, window, Some(beside));
-        let fits = APART.into_iter().any(|from| fits(from).is_some());
+        let fits = damage.is_some_and(|damage| windows.any(|window| self.rewritten(ctx, &mut concrete, &damage, window).is_some()));
         self.slots[i] = slot;
         concrete.changed.clear();
         self.close_window(&mut concrete, 0..self.slots.len());
         concrete.view.set_ends(only(concrete.end, self.slots.len()));
         self.concrete = Some(concrete);
         fits
-    }
-
-    fn repair_by(&mut self, f: impl FnOnce(&Session, &mut Concrete) -> Option<(usize, Witness)>) -> bool {
-        let Some(mut concrete) = self.concrete.take() else { return false };
-        let found = f(self, &mut concrete);
-        self.concrete = Some(concrete);
-        let Some((end, witness)) = found else { return false };
-        self.keep(end, witness);
-        true
     }
 
     /// Puts what changed into the latest witness's view; what the change asks to be rewritten. None if the text cannot end any more.
@@ -333,16 +331,15 @@ impl Session {
         Some(Damage { slots: Some(first.min(end).min(concrete.end)..hi), end })
     }
 
-    /// A witness that differs from the latest one in this window around the damage, and in several places, each with so many gaps
-    /// on either side, if it may be `apart`.
-    fn rewritten(
-        &self,
-        ctx: &mut Context<'_>,
-        concrete: &mut Concrete,
-        damage: &Damage,
-        (n_gaps, detail): (usize, Detail),
-        apart: Option<usize>,
-    ) -> Option<(usize, Witness)> {
+    /// A witness that differs from the latest one in this window around the damage.
+    fn rewritten(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, damage: &Damage, window: &Window) -> Option<(usize, Witness)> {
+        match window.detail {
+            Detail::Plain => ctx.with_plain(|ctx| self.rewritten_in(ctx, concrete, damage, window)),
+            _ => self.rewritten_in(ctx, concrete, damage, window),
+        }
+    }
+
+    fn rewritten_in(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, damage: &Damage, window: &Window) -> Option<(usize, Witness)> {
         let (n, end) = (self.slots.len(), damage.end);
         let whole = |view: &View| {
             let mut witness: Witness = (0..end).map(|i| one_token(view.choice(i))).collect();
@@ -350,15 +347,15 @@ impl Session {
             self.with_tail(end, witness).map(|w| (end, w))
         };
         let Some(slots) = &damage.slots else { return whole(&concrete.view) };
-        let (a, b) = self.window(slots.start, slots.end, n_gaps, end);
+        let (a, b) = self.window(slots.start, slots.end, window.n_gaps, end);
         if a > b || ctx.stop() {
             return None;
         }
-        if n_gaps > 0 || end > concrete.end || concrete.torn.is_some() {
-            self.open_window(&mut concrete.view, a..b, detail);
+        if window.n_gaps > 0 || end > concrete.end || concrete.torn.is_some() {
+            self.open_window(&mut concrete.view, a..b, window.detail);
         }
-        let open = match apart {
-            Some(beside) => self.chase(ctx, concrete, a..b, end, beside),
+        let open = match window.apart {
+            Some(beside) => self.chase(ctx, concrete, a..b, end, (window.detail, beside)),
             None => Some(a..b),
         };
         let tokens = open.clone().and_then(|open| read_off(ctx, &mut concrete.view, open, &concrete.tokens));
