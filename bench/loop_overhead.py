@@ -112,7 +112,7 @@ def main() -> None:
             ("renormalised, overlap", constraint, loops.Options(confidence="renormalised")),
         ]
     free = None
-    heads = ("run", "ms per step", "median", "p90", "waited", "commit", "apply", "added", "repaired")
+    heads = ("run", "ms per step", "median", "p90", "max", "waited", "commit", "apply", "added", "repaired")
     print("".join(f"{head:>{24 if head == 'run' else 12}}" for head in heads))
     for name, held, options in rows:
         model = Model(logits, arguments.steps)
@@ -121,7 +121,7 @@ def main() -> None:
         mean = sum(steps) / len(steps)
         free = free or mean
         parts = [getattr(stats, f"{part}_us") / 1e3 / len(model.times) for part in ("wait", "commit", "apply")]
-        numbers = [mean, steps[len(steps) // 2], steps[len(steps) * 9 // 10], *parts]
+        numbers = [mean, steps[len(steps) // 2], steps[len(steps) * 9 // 10], steps[-1], *parts]
         columns = "".join(f"{x:12.2f}" for x in numbers)
         print(f"{name:>24}{columns}{mean / free - 1:12.1%}{stats.repaired:12}", flush=True)
 

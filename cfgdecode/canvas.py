@@ -393,6 +393,8 @@ class Canvas:
 
     def _keep_in_order(self, ordered: Sequence[Proposal]) -> set[int]:
         """Puts each proposal that fits what was put before; answers which were put."""
+        if self._keep_all(ordered):
+            return set(range(len(ordered)))
         kept: set[int] = set()
         decided: set[int] = set()
         for k, (position, token, _) in enumerate(ordered):
@@ -400,6 +402,23 @@ class Canvas:
                 kept.add(k)
                 decided.add(position)
         return kept
+
+    def _keep_all(self, proposals: Sequence[Proposal]) -> bool:
+        """Puts several proposals if one cheap look shows that all fit together; else the canvas stays as it is."""
+        mask, positions = self.constraint.vocabulary.mask, {position for position, *_ in proposals}
+        for position in positions:
+            self._check_position(position)
+        if self._intervals or len(positions) < 2 or len(positions) < len(proposals):
+            return False
+        if any(self._status[position] == FIXED or token == mask for position, token, _ in proposals):
+            return False
+        trial = self.fork()
+        for position, token, _ in proposals:
+            trial._put(position, token, COMMITTED)
+        if not trial._native.repair_at_once():
+            return False
+        self._ids, self._status, self._native = trial._ids, trial._status, trial._native
+        return True
 
     def _keep_more(self, ordered: Sequence[Proposal], kept: set[int], before: tuple[list[int], list[int]]) -> set[int]:
         """A set of proposals of larger weight than `kept`, if branch and bound finds one; the canvas then holds it.

@@ -13,12 +13,14 @@ LISTS = 'start: "[" [X ("," X)*] "]"\nX: /[ab]+/\n'
 TOKENS = [b"[", b"]", b",", b"a", b"b", b"a,", b"],"]
 
 
-def lists():
-    return cd.compile(cd.Grammar.from_lark(LISTS), cd.Vocabulary.from_tokens(TOKENS, eos=[]), eos_policy="none")
+def lists(limits=None):
+    return cd.compile(
+        cd.Grammar.from_lark(LISTS), cd.Vocabulary.from_tokens(TOKENS, eos=[]), limits=limits, eos_policy="none"
+    )
 
 
-def open_canvases(n, seed):
-    constraint, rng = lists(), np.random.default_rng(seed)
+def open_canvases(n, seed, limits=None):
+    constraint, rng = lists(limits), np.random.default_rng(seed)
     for _ in range(n):
         size = int(rng.integers(2, 7))
         canvas = constraint.canvas([0] * size, [True] * size)
@@ -69,8 +71,9 @@ def test_scores_of_the_wrong_shape_are_refused():
         canvas.most_probable(np.zeros((3, len(TOKENS))))
 
 
-def test_a_joint_commit_keeps_a_set_of_largest_weight():
-    for canvas, rng in open_canvases(60, seed=3):
+@pytest.mark.parametrize("limits", [cd.Limits(), cd.Limits(exact_cells=0)], ids=["exact first", "windows first"])
+def test_a_joint_commit_keeps_a_set_of_largest_weight(limits):
+    for canvas, rng in open_canvases(60, 3, limits):
         cells = rng.permutation(len(canvas))[: int(rng.integers(1, len(canvas) + 1))]
         proposals = [(int(p), int(rng.integers(len(TOKENS))), float(rng.random())) for p in cells]
         trial = canvas.fork()
@@ -137,3 +140,30 @@ def test_what_stands_behind_the_end_of_the_text_does_not_matter():
     for position in range(21, len(ids), 3):
         canvas._put(position, 6, cd.COMMITTED)
         assert canvas.verdict() is cd.Verdict.COMPLETABLE
+
+
+def test_proposals_of_a_text_are_kept_together_and_are_a_text_with_the_rest():
+    """Canvases of many gaps, 8 proposals at a time: first all of a text, then some of them wrong."""
+    tokens = [bytes([b]) for b in range(256)] + [b'":', b'",', b"},", b'{"', b"]}"] + [b"w%d" % i for i in range(4096)]
+    vocabulary = cd.Vocabulary.from_tokens([*tokens, None], eos=len(tokens))
+    grammar = cd.Grammar.builtin("json")
+    constraint = cd.compile(grammar, vocabulary)
+    text = [b'{"', b"w1", b'":', b"[", b"1", b",", b'{"', b"w2", b'":', b"[", b"]", b"}", b",", b"2", b"]", b"}"]
+    ids = [tokens.index(t) for t in (text[:3] + [b"["] + [*text, b","] * 5 + [b"3", b"]", b"}"])]
+    assert grammar.accepts(b"".join(tokens[t] for t in ids))
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        canvas = constraint.canvas([*ids, vocabulary.eos[0]], [True] * len(ids) + [False])
+        cells = rng.permutation(len(ids)).tolist()
+        for k in range(0, len(cells), 8):
+            wrong = rng.random(8) < (0.2 if seed % 2 else 0.0)
+            there = zip(cells[k : k + 8], wrong, strict=False)
+            proposals = [(p, int(rng.integers(256)) if w else ids[p], float(rng.random())) for p, w in there]
+            result = canvas.commit(proposals, policy="defer")
+            assert seed % 2 or len(result.kept) == len(proposals), (seed, k)
+            assert all(canvas.ids[p] == token for p, token in result.kept)
+            filling = canvas.witness()
+            again = constraint.canvas([t or 0 for t in canvas.ids], [t is None for t in canvas.ids])
+            assert filling is not None and again.is_completable()
+            assert all(t in (None, f) for t, f in zip(canvas.ids, filling, strict=True))
+            assert grammar.accepts(b"".join(tokens[t] for t in filling[:-1]))

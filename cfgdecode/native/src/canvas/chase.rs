@@ -17,7 +17,7 @@ use crate::intersect::Chart;
 use crate::lexer::ConfigId;
 use std::ops::Range;
 
-/// Places that are opened on one side of a change.
+/// Places that are opened on one side of a change; as many more where several changes are followed as one.
 const MAX_PLACES: usize = 4;
 /// Slots between two places.
 const MAX_RUN: usize = 1024;
@@ -32,25 +32,33 @@ struct Chase<'a> {
     beside: usize,
     /// Where the text ends.
     end: usize,
+    /// The boundary behind all that changed.
+    behind: usize,
+    most: usize,
     opened: Vec<Range<usize>>,
 }
 
 impl Session {
-    /// Opens places of a witness's view, in which slots `open` are open already, until something fits. Returns the slots from the first
-    /// open one to the last.
+    /// Opens places of a witness's view, in which slots `open` are open already, until something fits behind all that changed. Returns
+    /// the slots from the first open one to the last.
     pub(super) fn chase(
         &self,
         ctx: &mut Context<'_>,
         concrete: &mut Concrete,
         open: Range<usize>,
-        end: usize,
+        (behind, end): (usize, usize),
         (detail, beside): (Detail, usize),
     ) -> Option<Range<usize>> {
-        let mut chase = Chase { session: self, detail, beside, end, opened: Vec::new() };
+        let is_one = behind <= open.end;
+        let most = if is_one { MAX_PLACES } else { 2 * MAX_PLACES };
+        let mut chase = Chase { session: self, detail, beside, end, behind, most, opened: Vec::new() };
         if let Some(last) = chase.right(ctx, &mut concrete.view, open.end) {
             return Some(open.start..last);
         }
         chase.close(concrete);
+        if !is_one {
+            return None;
+        }
         if let Some(first) = chase.left(ctx, &mut concrete.view, open.start) {
             return Some(first..open.end);
         }
@@ -62,7 +70,7 @@ impl Session {
 impl Chase<'_> {
     /// Places behind boundary `b`; the boundary behind the last of them, at which something fits.
     fn right(&mut self, ctx: &mut Context<'_>, view: &mut View, mut b: usize) -> Option<usize> {
-        for _ in 0..MAX_PLACES {
+        for _ in 0..self.most {
             let dead = match self.is_open(b) && gap_of(&self.session.slots, b).end > b + LONG {
                 true => b,
                 false => match (b..=self.end.min(b + MAX_RUN)).find(|&k| view.left_row(ctx, k).is_empty()) {
@@ -76,7 +84,7 @@ impl Chase<'_> {
             if ctx.stop() {
                 return None;
             }
-            if fits_at(ctx, view, b) {
+            if b >= self.behind && fits_at(ctx, view, b) {
                 return Some(b);
             }
         }

@@ -26,14 +26,20 @@ struct Window {
     detail: Detail,
     /// Places further away as well (`chase.rs`), each with so many gaps on either side.
     apart: Option<usize>,
+    /// Of several changes it is that around the first: the others are among the places.
+    is_first: bool,
 }
 
 const fn near(n_gaps: usize, detail: Detail) -> Window {
-    Window { n_gaps, detail, apart: None }
+    Window { n_gaps, detail, apart: None, is_first: false }
 }
 
 const fn apart(n_gaps: usize, detail: Detail, beside: usize) -> Window {
-    Window { n_gaps, detail, apart: Some(beside) }
+    Window { n_gaps, detail, apart: Some(beside), is_first: false }
+}
+
+const fn across(n_gaps: usize, detail: Detail) -> Window {
+    Window { n_gaps, detail, apart: Some(0), is_first: true }
 }
 
 /// Windows, tried in turn: plain tokens in a wider one before others in a narrow one. A witness that hides decided text in a comment or
@@ -59,6 +65,8 @@ const WINDOWS: [Window; 19] = [
     near(8, Detail::Edges),
     near(2, Detail::Fine),
 ];
+/// The same for several changes as one.
+const ACROSS: [Window; 4] = [near(0, Detail::Coarse), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Coarse)];
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.
@@ -119,7 +127,8 @@ impl Session {
     /// What changes near the latest change can tell.
     pub(super) fn find_nearby(&mut self, ctx: &mut Context<'_>) -> Option<Answer> {
         self.clock.enter(Stage::Repair);
-        if self.repair(ctx, &WINDOWS[..N_NEAR]) {
+        let has_several = self.concrete.as_ref().is_some_and(|concrete| concrete.changed.len() > 1);
+        if has_several && self.repair(ctx, &ACROSS) || self.repair(ctx, &WINDOWS[..N_NEAR]) {
             return Some(Answer::Completable);
         }
         self.clock.enter(Stage::Dead);
@@ -274,6 +283,17 @@ impl Session {
         fits == Some(false)
     }
 
+    /// Whether one cheap repair for all that changed shows that the canvas can be completed; if not, that says nothing.
+    pub fn repair_at_once(&mut self) -> bool {
+        if self.concrete.is_none() || self.is_small() || self.has_intervals() {
+            return self.verdict() == Answer::Completable;
+        }
+        if self.verdict.is_none() && self.with(Stage::Repair, |ctx, session| session.repair(ctx, &ACROSS)) == Ok(true) {
+            self.verdict = Some(Answer::Completable);
+        }
+        self.verdict == Some(Answer::Completable)
+    }
+
     /// Looks for a new witness that differs from the latest one only in one of these windows.
     fn repair(&mut self, ctx: &mut Context<'_>, windows: &[Window]) -> bool {
         let Some(mut concrete) = self.concrete.take() else { return false };
@@ -347,7 +367,8 @@ impl Session {
             self.with_tail(end, witness).map(|w| (end, w))
         };
         let Some(slots) = &damage.slots else { return whole(&concrete.view) };
-        let (a, b) = self.window(slots.start, slots.end, window.n_gaps, end);
+        let last = if window.is_first { slots.start + 1 } else { slots.end };
+        let (a, b) = self.window(slots.start, last, window.n_gaps, end);
         if a > b || ctx.stop() {
             return None;
         }
@@ -355,7 +376,7 @@ impl Session {
             self.open_window(&mut concrete.view, a..b, window.detail);
         }
         let open = match window.apart {
-            Some(beside) => self.chase(ctx, concrete, a..b, end, (window.detail, beside)),
+            Some(beside) => self.chase(ctx, concrete, a..b, (slots.end, end), (window.detail, beside)),
             None => Some(a..b),
         };
         let tokens = open.clone().and_then(|open| read_off(ctx, &mut concrete.view, open, &concrete.tokens));

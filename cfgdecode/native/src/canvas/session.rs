@@ -71,7 +71,7 @@ pub struct Session {
     charts: Arc<Mutex<AllCharts>>,
     generation: u64,
     witness: Option<Witness>,
-    verdict: Option<Answer>,
+    pub(super) verdict: Option<Answer>,
     pub(super) allowed_known: FxHashMap<usize, Allowed>,
     /// The first sketch (behind them: the exact view) that took too much for an allowed set of the canvas as it is.
     pub(super) too_dear: usize,

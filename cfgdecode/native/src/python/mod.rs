@@ -171,6 +171,11 @@ impl PySession {
         answer(self.run(py, Session::verdict))
     }
 
+    /// Whether one cheap repair shows that all that changed fits; if not, that says nothing.
+    fn repair_at_once(&self, py: Python<'_>) -> bool {
+        self.run(py, Session::repair_at_once)
+    }
+
     /// Per slot its tokens in some valid filling; None if dead.
     fn witness(&self, py: Python<'_>) -> PyResult<Option<Vec<Vec<u32>>>> {
         self.run(py, |s| s.witness().map(|w| w.cloned())).map_err(errors::limit)
