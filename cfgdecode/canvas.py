@@ -568,8 +568,8 @@ class Canvas:
         """The filling with the highest sum of scores that `nodes` verdicts find; None if the canvas is dead.
 
         `scores` as for `complete`; in the sparse form a token that is not listed scores 20 less than the lowest listed.
-        `Completion.is_optimal` says whether the search ended, so that no filling has a higher sum. Default: two nodes
-        per open cell and 64 more.
+        `Completion.is_optimal` says whether the search ended, so that no filling has a higher sum. Default: 64,
+        and four for each open cell whose best token does not at once fit those of the others.
 
         Raises:
             CanvasError: not one row of scores for each open cell.

@@ -1,14 +1,18 @@
 """Completing a canvas: shortest, or most probable under a model's scores.
 
-The most probable filling is looked for cell by cell, the surest cell first: branch and bound over the tokens of a cell
-in order of falling score, where a branch lives while the canvas stays completable and its bound (the scores so far and
-the best score of every cell still open) beats the best filling found. The first descent is the greedy filling; every
-further one is a better one; if the search ends before `nodes` verdicts, the last one found is the most probable of all.
-At the start, and wherever a cell did not take its best token, all cells that are left are given theirs at once: if that
-is a text, nothing below can be better.
+The most probable filling is looked for cell by cell, first where the second best token costs most: branch and bound
+over the tokens of a cell in order of falling score, where a branch lives while the canvas stays completable and its
+bound (the scores so far and the best score of every cell still open) beats the best filling found. The first descent is
+the greedy filling; every further one is a better one; if the search ends before `nodes` verdicts, the last one found is
+the most probable of all. Wherever a cell did not take its best token, all cells that are left are given theirs at once:
+if that is a text, nothing below can be better.
 
-Cost: one verdict per node, which is a look-up where the token agrees with the witness; at least one node a cell, unless
-the best tokens of all cells are a text: then one parse.
+The search begins with the best tokens of as many cells as one cheap look shows to fit together: of all, else of either
+half, and so on, larger runs of cells first. So tokens that do not fit the others meet them when those are already
+there, and not the other way round.
+
+Cost: one verdict per node, which is a look-up where the token agrees with the witness; a node for each cell that the
+beginning left out.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ from .errors import CanvasError
 
 if TYPE_CHECKING:
     from .canvas import Canvas
+    from .vocabulary import Vocabulary
+
+_SPARE_NODES = 64
+"""Verdicts beyond four for each cell that the beginning of the search leaves out."""
 
 _TRIED = 24
 """Best tokens of a cell that are tried before its allowed set is asked for."""
@@ -59,10 +67,7 @@ def most_probable(canvas: Canvas, scores: Any, nodes: int | None) -> Completion 
     trial = canvas.fork()
     if not trial.is_completable():
         return None
-    columns = _columns(scores, trial)
-    if nodes is None:
-        nodes = 2 * len(columns) + 64
-    return _Search(trial, columns, nodes).run()
+    return _Search(trial, _columns(scores, trial), nodes).run()
 
 
 class _Column:
@@ -79,9 +84,20 @@ class _Column:
         found = np.flatnonzero(self.ids == token)
         return float(self.scores[found[0]]) if len(found) else self.floor
 
+    @property
+    def regret(self) -> float:
+        """What the second best token scores less than the best."""
+        second = float(self.scores[1]) if len(self.ids) > 1 else self.floor
+        return self.best - second if second > -np.inf else np.inf
+
+    def best_token(self, vocabulary: Vocabulary) -> int | None:
+        """The token of the highest score, if it has one and can be committed."""
+        token = int(self.ids[0]) if len(self.ids) and self.best != -np.inf else -1
+        return token if 0 <= token < vocabulary.n_logits and token != vocabulary.mask else None
+
 
 def _columns(scores: Any, canvas: Canvas) -> list[_Column]:
-    """One column per open cell, the surest first.
+    """One column per open cell, in order.
 
     Raises:
         CanvasError: the scores do not have one row per open cell.
@@ -101,16 +117,41 @@ def _columns(scores: Any, canvas: Canvas) -> list[_Column]:
     for position, (ids, row) in zip(cells, rows, strict=True):
         row = np.nan_to_num(row, nan=-np.inf, posinf=np.finfo(np.float64).max)
         made.append(_Column(position, ids, row, floor))
-    return sorted(made, key=lambda column: (-column.best, column.position))
+    return made
 
 
 class _Search:
-    def __init__(self, canvas: Canvas, columns: list[_Column], nodes: int) -> None:
-        self.canvas, self.columns, self.nodes = canvas, columns, nodes
-        # bound[k]: the best that the columns from k on can give.
-        self.bound = np.concatenate([np.cumsum([c.best for c in columns[::-1]])[::-1], [0.0]]) if columns else [0.0]
+    def __init__(self, canvas: Canvas, columns: list[_Column], nodes: int | None) -> None:
+        self.canvas = canvas
         self.best: Completion | None = None
         self.is_complete = True
+        begun = {column.position for column in self._begin(columns)}
+        # Those of the beginning first: their tokens are put already, so that each is a node that costs nothing.
+        self.columns = sorted(
+            columns, key=lambda c: (-np.inf if c.position in begun else -c.regret, -c.best, c.position)
+        )
+        self.nodes = len(begun) + (4 * (len(columns) - len(begun)) + _SPARE_NODES if nodes is None else nodes)
+        # bound[k]: the best that the columns from k on can give.
+        self.bound = (
+            np.concatenate([np.cumsum([c.best for c in self.columns[::-1]])[::-1], [0.0]]) if columns else [0.0]
+        )
+
+    def _begin(self, columns: list[_Column]) -> list[_Column]:
+        """Puts the best tokens of runs of cells, the longest that fit at once; the columns of them."""
+        vocabulary = self.canvas.constraint.vocabulary
+        runs = [columns]
+        kept: list[_Column] = []
+        while runs and len(runs[0]) > 1:
+            halves = []
+            for run in runs:
+                tokens = [column.best_token(vocabulary) for column in run]
+                best = [(c.position, t, c.best) for c, t in zip(run, tokens, strict=True) if t is not None]
+                if len(best) == len(run) and self.canvas._keep_all(best):
+                    kept += run
+                else:
+                    halves += [run[: len(run) // 2], run[len(run) // 2 :]]
+            runs = sorted(halves, key=len, reverse=True)
+        return kept
 
     def run(self) -> Completion | None:
         """Depth first without recursion: one iterator of choices for each cell decided."""
@@ -141,11 +182,11 @@ class _Search:
         total += self.bound[depth]
         vocabulary, filled = self.canvas.constraint.vocabulary, self.canvas.fork()
         for column in self.columns[depth:]:
-            token = int(column.ids[0]) if len(column.ids) and column.best != -np.inf else -1
-            if not 0 <= token < vocabulary.n_logits or token == vocabulary.mask:
+            token = column.best_token(vocabulary)
+            if token is None:
                 return False
             filled._put(column.position, token, COMMITTED)
-        if not filled.is_completable():
+        if not filled._native.repair_at_once():
             return False
         if self.best is None or total > self.best.score:
             self.best = Completion([t for t in filled.ids if t is not None], total, False)
