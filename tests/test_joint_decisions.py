@@ -144,15 +144,21 @@ def test_what_stands_behind_the_end_of_the_text_does_not_matter():
         assert canvas.verdict() is cd.Verdict.COMPLETABLE
 
 
-def test_proposals_of_a_text_are_kept_together_and_are_a_text_with_the_rest():
-    """Canvases of many gaps, 8 proposals at a time: first all of a text, then some of them wrong."""
+def json_text():
+    """A constraint with more tokens than brute force has, and the token ids of a text."""
     tokens = [bytes([b]) for b in range(256)] + [b'":', b'",', b"},", b'{"', b"]}"] + [b"w%d" % i for i in range(4096)]
     vocabulary = cd.Vocabulary.from_tokens([*tokens, None], eos=len(tokens))
-    grammar = cd.Grammar.builtin("json")
-    constraint = cd.compile(grammar, vocabulary)
     text = [b'{"', b"w1", b'":', b"[", b"1", b",", b'{"', b"w2", b'":', b"[", b"]", b"}", b",", b"2", b"]", b"}"]
     ids = [tokens.index(t) for t in (text[:3] + [b"["] + [*text, b","] * 5 + [b"3", b"]", b"}"])]
-    assert grammar.accepts(b"".join(tokens[t] for t in ids))
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary)
+    assert constraint.grammar.accepts(b"".join(tokens[t] for t in ids))
+    return constraint, tokens, ids
+
+
+def test_proposals_of_a_text_are_kept_together_and_are_a_text_with_the_rest():
+    """Canvases of many gaps, 8 proposals at a time: first all of a text, then some of them wrong."""
+    constraint, tokens, ids = json_text()
+    grammar, vocabulary = constraint.grammar, constraint.vocabulary
     for seed in range(6):
         rng = np.random.default_rng(seed)
         canvas = constraint.canvas([*ids, vocabulary.eos[0]], [True] * len(ids) + [False])
@@ -169,3 +175,17 @@ def test_proposals_of_a_text_are_kept_together_and_are_a_text_with_the_rest():
             assert filling is not None and again.is_completable()
             assert all(t in (None, f) for t, f in zip(canvas.ids, filling, strict=True))
             assert grammar.accepts(b"".join(tokens[t] for t in filling[:-1]))
+
+
+@pytest.mark.parametrize("wrong", [{}, {20: b"]"}, {20: b"]", 41: b":", 60: b"}"}])
+def test_a_few_best_tokens_that_do_not_fit_are_all_that_changes(wrong):
+    constraint, tokens, ids = json_text()
+    n = len(ids)
+    canvas = constraint.canvas([*ids, constraint.vocabulary.eos[0]], [True] * n + [False])
+    best = [tokens.index(wrong[i]) if i in wrong else t for i, t in enumerate(ids)]
+    words = np.arange(300, 316)  # they stand nowhere but in strings
+    listed = np.array([[b, t if b != t else 299, *words] for b, t in zip(best, ids, strict=True)])
+    scores = np.array([[-0.1, -5.0, *np.linspace(-50.0, -60.0, len(words))]] * n)
+    found = canvas.most_probable((listed, scores))
+    assert found.ids[:-1] == ids
+    assert found.score == pytest.approx(-0.1 * (n - len(wrong)) - 5.0 * len(wrong))

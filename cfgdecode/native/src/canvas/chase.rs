@@ -79,6 +79,9 @@ impl Chase<'_> {
                     None => self.end,
                 },
             };
+            if b < self.behind && dead >= self.behind && fits_at(ctx, view, self.behind) {
+                return Some(self.behind);
+            }
             let i = (b..=dead.min(self.end.checked_sub(1)?)).rev().find(|&i| self.is_open(i))?;
             b = self.open(view, i, b..self.end).end;
             if ctx.stop() {
