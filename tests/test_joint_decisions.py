@@ -177,7 +177,7 @@ def test_proposals_of_a_text_are_kept_together_and_are_a_text_with_the_rest():
             assert grammar.accepts(b"".join(tokens[t] for t in filling[:-1]))
 
 
-@pytest.mark.parametrize("wrong", [{}, {20: b"]"}, {41: b":"}, {60: b"}"}], ids=str)
+@pytest.mark.parametrize("wrong", [{}, {20: b"]"}, {60: b"}"}], ids=str)
 def test_a_best_token_that_does_not_fit_is_all_that_changes(wrong):
     constraint, tokens, ids = json_text()
     n = len(ids)
