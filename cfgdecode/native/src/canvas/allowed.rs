@@ -112,7 +112,7 @@ const WORTH_SECOND: usize = 64;
 const FULL_ITEMS: usize = 80_000;
 /// Kinds of undecided tokens up to which one of each is looked at in several places.
 const MAX_APART: usize = 32;
-/// The same for the cells deep inside a gap.
+/// The passes for the cells deep inside a gap.
 const INSIDE: [Look; 7] = [
     Look::Near(around(0, Detail::Coarse)),
     Look::Near(around(2, Detail::Coarse)),
@@ -687,14 +687,10 @@ impl Session {
 
     pub(super) fn close_again(&mut self, i: usize, opening: Opening) {
         let (a, b) = self.reach(i, opening);
-        let tokens: Vec<(usize, TokenId)> =
-            (a..b).filter(|&j| self.slots()[j] == Slot::Open).filter_map(|j| Some((j, self.concrete_token(j)?))).collect();
-        let ends = only(self.concrete_end(), self.slots().len());
-        let Some(view) = self.concrete_mut() else { return };
-        for (j, token) in tokens {
-            view.set_choice(j, Choice::One(token));
-        }
-        view.set_ends(ends);
+        let Some(mut concrete) = self.concrete.take() else { return };
+        self.close_window(&mut concrete, a..b);
+        concrete.view.set_ends(only(concrete.end, self.slots().len()));
+        self.concrete = Some(concrete);
     }
 
     fn reach(&self, i: usize, opening: Opening) -> (usize, usize) {

@@ -160,13 +160,12 @@ impl Pool {
 
     /// The same without words (keywords): what most gaps of a program can be filled with, in a fraction of the items.
     pub(super) fn plain(&self, constraint: &Constraint) -> Pool {
-        let is_word = |text: &[u8]| text.len() > 1 && text.iter().all(u8::is_ascii_alphabetic);
         let spelled = |l: &Completion| l.spelling.tokens.iter().flat_map(|&t| constraint.vocabulary.text(t)).copied().collect::<Vec<u8>>();
         let mut plain = Pool {
             filler: self.filler,
             space: self.space,
             begin: self.begin,
-            lexemes: self.lexemes.iter().filter(|l| !is_word(spelled(l).trim_ascii())).cloned().collect(),
+            lexemes: self.lexemes.iter().filter(|l| !is_word(&spelled(l))).cloned().collect(),
             parts: self.parts.clone(),
             part_of: self.part_of.clone(),
             ..Pool::none(constraint)
@@ -441,6 +440,12 @@ impl Pool {
         let inner = [inner(Side::Left), inner(Side::Right)];
         self.costs = Arc::new(Costs { least: least.into(), elastic: elastic.into(), inner, pumps });
     }
+}
+
+/// Letters with or without space around them, as keywords are.
+pub(super) fn is_word(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    text.len() > 1 && text.iter().all(u8::is_ascii_alphabetic)
 }
 
 /// The least cost of each symbol from the costs of some, by rising cost (Knuth 1977). With `one`, only one child of a rule

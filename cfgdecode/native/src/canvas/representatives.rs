@@ -9,7 +9,7 @@
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
 use super::constraint::Constraint;
-use super::pool::Pool;
+use super::pool::{Pool, is_word};
 use crate::lexer::{ConfigId, DEAD};
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -104,8 +104,7 @@ impl Representatives {
 
 /// Neither a word nor the beginning of a lexeme that takes in whatever comes next.
 fn is_plain(constraint: &Constraint, effects: &mut Effects, token: TokenId) -> bool {
-    let text = constraint.vocabulary.text(token).trim_ascii();
-    if text.len() > 1 && text.iter().all(u8::is_ascii_alphabetic) {
+    if is_word(constraint.vocabulary.text(token)) {
         return false;
     }
     let effect = effects.of_token(&constraint.vocabulary, constraint.start, token);

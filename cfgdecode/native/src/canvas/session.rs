@@ -230,15 +230,6 @@ impl Session {
         self.concrete.as_mut().map(|c| &mut c.view)
     }
 
-    /// The witness's token at a slot, and where the witness's text ends.
-    pub(super) fn concrete_token(&self, i: usize) -> Option<TokenId> {
-        self.concrete.as_ref().map(|c| c.tokens[i])
-    }
-
-    pub(super) fn concrete_end(&self) -> usize {
-        self.concrete.as_ref().map_or(0, |c| c.end)
-    }
-
     pub(super) fn witness_token(&self, i: usize) -> Option<TokenId> {
         self.witness.as_ref().and_then(|w| w[i].first().copied())
     }
