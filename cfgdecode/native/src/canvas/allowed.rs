@@ -26,7 +26,7 @@ use super::view::{Choice, LeftRow, View};
 use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
 use crate::lexer::{ConfigId, DEAD};
-use crate::vocabulary::{Branch, EffectId, TokenId, TokenSet, Vocabulary};
+use crate::vocabulary::{Branch, Class, EffectId, TokenId, TokenSet, Vocabulary};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -71,8 +71,9 @@ enum Look {
 }
 
 /// The passes for one cell, the cheaper ones first.
-const LOOKS: [Look; 31] = [
+const LOOKS: [Look; 32] = [
     Look::Near(around(0, Detail::Coarse)),
+    Look::Character(beside(0, Detail::Plain)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
     Look::Near(beside(0, Detail::Edges)),
@@ -105,7 +106,7 @@ const LOOKS: [Look; 31] = [
     Look::Exact,
 ];
 /// The last look for which tokens that begin or end inside a character are reason enough.
-const WORTH_FRAGMENTS: usize = 13;
+const WORTH_FRAGMENTS: usize = 14;
 /// Undecided tokens from which on a second witness is looked around: a whole kind of lexemes, not some long combination.
 const WORTH_SECOND: usize = 64;
 /// Items that a look with all tokens in the cell's own gap may take.
@@ -113,8 +114,9 @@ const FULL_ITEMS: usize = 80_000;
 /// Kinds of undecided tokens up to which one of each is looked at in several places.
 const MAX_APART: usize = 32;
 /// The passes for the cells deep inside a gap.
-const INSIDE: [Look; 7] = [
+const INSIDE: [Look; 8] = [
     Look::Near(around(0, Detail::Coarse)),
+    Look::Character(beside(0, Detail::Plain)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(6, Detail::Coarse)),
     Look::Near(around(16, Detail::Coarse)),
@@ -164,6 +166,8 @@ const COUNTED_SMALL: usize = 16;
 /// Gaps on either side that a later one counts as well, if they have no more cells than that.
 const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
+/// Undecided tokens from which on those that a pending comment or string takes in are looked at first.
+const MANY_TOKENS: usize = 4096;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
@@ -392,7 +396,7 @@ impl Session {
     /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.
     fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, missing: (usize, usize), sorted: &mut Sorted) {
         self.open_around(cells.clone(), opening);
-        self.open_character(&cells, missing);
+        self.open_character(&cells, missing, opening.detail);
         let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
         steady(self, cells.len() > 1);
         self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), sorted);
@@ -464,14 +468,17 @@ impl Session {
     }
 
     /// Cells beside these of a gap that a character cut there would reach hold its bytes; the ones next to them nothing else.
-    fn open_character(&mut self, cells: &Range<usize>, (before, behind): (usize, usize)) {
+    fn open_character(&mut self, cells: &Range<usize>, (before, behind): (usize, usize), detail: Detail) {
         let Some(representatives) = self.representatives.clone() else { return };
         let gap = gap_of(self.slots(), cells.start);
         let left = (1..=before).filter_map(|k| cells.start.checked_sub(k).map(|j| (j, k)));
         let right = (1..=behind).map(|k| (cells.end + k - 1, k));
         let Some(view) = self.concrete_mut() else { return };
         for (j, k) in left.chain(right).filter(|(j, _)| gap.contains(j)) {
-            view.set_choice(j, Choice::Some(if k == 1 { representatives.rest.clone() } else { representatives.bytes.clone() }));
+            view.set_choice(
+                j,
+                Choice::Some(if k == 1 || detail == Detail::Plain { representatives.rest.clone() } else { representatives.bytes.clone() }),
+            );
         }
     }
 
@@ -713,6 +720,10 @@ struct Pass<'p, 'c> {
 impl Pass<'_, '_> {
     fn run(&mut self) {
         let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
+        if self.sorted.undecided.iter().nth(MANY_TOKENS - 1).is_some() {
+            let opaque: LeftRow = row.iter().copied().filter(|entry| self.ctx.effects.lexer.is_opaque(entry.0)).collect();
+            opaque.into_iter().for_each(|(config, set)| self.by_lexeme(config, set));
+        }
         let fresh = self.ctx.left_fresh(&row);
         if fresh.len() <= FEW_FRESH {
             fresh.into_iter().for_each(|(config, set)| self.by_classes(config, set));
@@ -731,7 +742,21 @@ impl Pass<'_, '_> {
         let classes = self.ctx.effects.classes_on(&vocabulary, c);
         let ends = self.ctx.effects.going_on(&vocabulary, c, None).ends;
         self.view.need_right(self.ctx, self.cells.end, &ends);
-        for class in classes.iter() {
+        self.move_classes(&classes, set);
+    }
+
+    /// The tokens that configuration `c` reads without ending its lexeme: nearly all of them in a comment or a string.
+    fn by_lexeme(&mut self, c: ConfigId, set: SetId) {
+        let vocabulary = self.ctx.constraint.vocabulary.clone();
+        let classes = self.ctx.effects.classes_within(&vocabulary, c);
+        let mut ends = Vec::with_capacity(classes.len());
+        classes.iter().for_each(|class| self.ctx.effects.ends_of(class.effect, &mut ends));
+        self.view.need_right(self.ctx, self.cells.end, &ends);
+        self.move_classes(&classes, set);
+    }
+
+    fn move_classes(&mut self, classes: &[Class], set: SetId) {
+        for class in classes {
             if self.settled.contains(&class.tokens.list.as_ptr()) {
                 continue;
             }

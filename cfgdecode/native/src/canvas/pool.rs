@@ -679,8 +679,8 @@ fn complete_with(
 ) -> Option<Completion> {
     let terminals: SmallVec<[TerminalId; 2]> = before.into_iter().chain(terminal).collect();
     let fits = |effects: &mut Effects, end: ConfigId, left: &[TerminalId]| match left {
-        [] if terminal.is_some() => end == pool.begin,
-        [] => pool.may_close(effects, end, None),
+        [] if end == pool.begin => true,
+        [] => terminal.is_none() && pool.may_close(effects, end, None),
         [last] if terminal.is_some() => pool.may_close(effects, end, Some(*last)),
         _ => false,
     };

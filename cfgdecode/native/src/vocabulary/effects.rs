@@ -105,6 +105,8 @@ pub struct Effects {
     classes: FxHashMap<ConfigId, ClassTable>,
     /// Classes of tokens whose first byte the configuration reads itself.
     classes_on: FxHashMap<ConfigId, ClassTable>,
+    /// Classes of tokens that do not end the configuration's lexeme.
+    classes_within: FxHashMap<ConfigId, ClassTable>,
     classes_below: FxHashMap<(ConfigId, NodeId), ClassTable>,
     token_sets: FxHashMap<u64, SmallVec<[TokenSet; 1]>>,
     bytes: usize,
@@ -131,6 +133,7 @@ impl Effects {
             below: FxHashMap::default(),
             classes: FxHashMap::default(),
             classes_on: FxHashMap::default(),
+            classes_within: FxHashMap::default(),
             classes_below: FxHashMap::default(),
             token_sets: FxHashMap::default(),
             bytes: 0,
@@ -379,6 +382,34 @@ impl Effects {
         table
     }
 
+    /// The tokens that configuration `c` reads from their first byte to their last without ending its lexeme, grouped by where that
+    /// leads. They may be read in other ways as well.
+    pub fn classes_within(&mut self, vocabulary: &Vocabulary, c: ConfigId) -> ClassTable {
+        if let Some(known) = self.classes_within.get(&c) {
+            return known.clone();
+        }
+        self.make_room();
+        let mut pairs: Pairs = Vec::new();
+        let mut stack = vec![(c, Vocabulary::ROOT)];
+        while let Some((d, node)) = stack.pop() {
+            self.trie_nodes += 1;
+            for (byte, child) in vocabulary.children(node) {
+                let on = self.lexer.step(d, byte);
+                if on == ConfigId(0) {
+                    continue;
+                }
+                if !vocabulary.tokens_at(child).is_empty() {
+                    let end = self.intern(SmallVec::from_slice(&[Branch::End(on)]));
+                    pairs.extend(vocabulary.tokens_at(child).iter().map(|&t| (t, end)));
+                }
+                stack.push((on, child));
+            }
+        }
+        let table = self.group(vocabulary, pairs);
+        self.classes_within.insert(c, table.clone());
+        table
+    }
+
     /// Drops the tables when they take up too much.
     fn make_room(&mut self) {
         if self.bytes > self.max_bytes {
@@ -386,6 +417,7 @@ impl Effects {
             self.lists.clear();
             self.classes.clear();
             self.classes_on.clear();
+            self.classes_within.clear();
             self.classes_below.clear();
             self.token_sets.clear();
             self.bytes = 0;
