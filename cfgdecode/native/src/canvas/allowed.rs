@@ -167,7 +167,7 @@ const COUNTED_SMALL: usize = 16;
 const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
 /// Undecided tokens from which on those that a pending comment or string takes in are looked at first.
-const MANY_TOKENS: usize = 4096;
+const MANY_TOKENS: usize = 256;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
@@ -720,9 +720,10 @@ struct Pass<'p, 'c> {
 impl Pass<'_, '_> {
     fn run(&mut self) {
         let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
-        if self.sorted.undecided.iter().nth(MANY_TOKENS - 1).is_some() {
-            let opaque: LeftRow = row.iter().copied().filter(|entry| self.ctx.effects.lexer.is_opaque(entry.0)).collect();
-            opaque.into_iter().for_each(|(config, set)| self.by_lexeme(config, set));
+        for &(config, set) in &row {
+            if self.sorted.undecided.iter().nth(MANY_TOKENS - 1).is_some() && self.ctx.effects.lexer.is_opaque(config) {
+                self.by_lexeme(config, set);
+            }
         }
         let fresh = self.ctx.left_fresh(&row);
         if fresh.len() <= FEW_FRESH {

@@ -381,7 +381,12 @@ impl Chart {
                     bounded.push((run[0].0, Self::ANYWHERE));
                     best.insert((run[0].0, self.sets[Self::ANYWHERE as usize].chain), 0);
                 }
-                _ => bounded.extend_from_slice(&run[run.len().saturating_sub(most)..]),
+                _ if run.len() > most => {
+                    let n_old = most / 4;
+                    bounded.extend_from_slice(&run[..n_old]);
+                    bounded.extend_from_slice(&run[run.len() - (most - n_old)..]);
+                }
+                _ => bounded.extend_from_slice(run),
             }
         }
         *kept = bounded;

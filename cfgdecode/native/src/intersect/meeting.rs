@@ -77,16 +77,20 @@ impl Meeting {
     fn reach(&mut self, cfg: &Cfg, left: &Chart, right: &Chart, l: SetId, r: SetId, found: &mut Vec<(State, u32)>) -> bool {
         let mut fresh: FxHashMap<State, ()> = FxHashMap::default();
         let mut agenda: BinaryHeap<Reverse<(u64, u32)>> = BinaryHeap::new();
-        let lower = |p: Symbol, origin: SetId, links: &mut Vec<State>| {
-            for &(c, a) in cfg.side(Side::Left).continue_[p as usize].iter() {
-                for &(_, end) in right.waiting(r, c) {
-                    links.push((a, origin, end));
+        // The lowest links, looked up from the side with fewer items.
+        let mut links: Vec<State> = Vec::new();
+        if left.items(l).len() <= right.items(r).len() {
+            for &(p, origin) in left.items(l) {
+                for &(c, a) in cfg.side(Side::Left).continue_[p as usize].iter() {
+                    links.extend(right.waiting(r, c).iter().map(|&(_, end)| (a, origin, end)));
                 }
             }
-        };
-        let mut links: Vec<State> = Vec::new();
-        for &(p, origin) in left.items(l) {
-            lower(p, origin, &mut links);
+        } else {
+            for &(c, end) in right.items(r) {
+                for &(p, a) in cfg.side(Side::Right).continue_[c as usize].iter() {
+                    links.extend(left.waiting(l, p).iter().map(|&(_, origin)| (a, origin, end)));
+                }
+            }
         }
         let mut parent = NO_PARENT;
         loop {

@@ -389,7 +389,7 @@ impl Effects {
             return known.clone();
         }
         self.make_room();
-        let mut pairs: Pairs = Vec::new();
+        let mut by_end: FxHashMap<ConfigId, Vec<TokenId>> = FxHashMap::default();
         let mut stack = vec![(c, Vocabulary::ROOT)];
         while let Some((d, node)) = stack.pop() {
             self.trie_nodes += 1;
@@ -398,14 +398,25 @@ impl Effects {
                 if on == ConfigId(0) {
                     continue;
                 }
-                if !vocabulary.tokens_at(child).is_empty() {
-                    let end = self.intern(SmallVec::from_slice(&[Branch::End(on)]));
-                    pairs.extend(vocabulary.tokens_at(child).iter().map(|&t| (t, end)));
+                let here = vocabulary.tokens_at(child);
+                if !here.is_empty() {
+                    by_end.entry(on).or_default().extend_from_slice(here);
                 }
                 stack.push((on, child));
             }
         }
-        let table = self.group(vocabulary, pairs);
+        let mut by_end: Vec<(ConfigId, Vec<TokenId>)> = by_end.into_iter().collect();
+        by_end.sort_unstable_by_key(|run| run.0);
+        let table: Vec<Class> = by_end
+            .into_iter()
+            .map(|(end, mut tokens)| {
+                tokens.sort_unstable();
+                let effect = self.intern(SmallVec::from_slice(&[Branch::End(end)]));
+                Class { effect, tokens: self.share(vocabulary, tokens) }
+            })
+            .collect();
+        self.bytes += table.len() * 24;
+        let table: ClassTable = table.into();
         self.classes_within.insert(c, table.clone());
         table
     }
