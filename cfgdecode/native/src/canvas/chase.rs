@@ -71,15 +71,7 @@ impl Chase<'_> {
     /// Places behind boundary `b`; the boundary behind the last of them, at which something fits.
     fn right(&mut self, ctx: &mut Context<'_>, view: &mut View, mut b: usize) -> Option<usize> {
         for _ in 0..self.most {
-            let is_long = self.is_open(b) && gap_of(&self.session.slots, b).end > b + LONG;
-            if is_long {
-                // What the change asks for may have room in the first of its cells.
-                let first = self.put(view, b..(b + LONG).min(self.end)).end;
-                if first >= self.behind && fits_at(ctx, view, first) {
-                    return Some(first);
-                }
-            }
-            let dead = match is_long {
+            let dead = match self.is_open(b) && gap_of(&self.session.slots, b).end > b + LONG {
                 true => b,
                 false => match (b..=self.end.min(b + MAX_RUN)).find(|&k| view.left_row(ctx, k).is_empty()) {
                     Some(k) => k - 1,
@@ -129,11 +121,7 @@ impl Chase<'_> {
     fn open(&mut self, view: &mut View, i: usize, within: Range<usize>) -> Range<usize> {
         let gap = gap_of(&self.session.slots, i);
         let (a, b) = self.session.window(gap.start.max(within.start), gap.end.min(within.end), self.beside, within.end);
-        self.put(view, a.max(within.start)..b)
-    }
-
-    /// Opens these slots.
-    fn put(&mut self, view: &mut View, place: Range<usize>) -> Range<usize> {
+        let place = a.max(within.start)..b;
         self.session.open_window(view, place.clone(), self.detail);
         self.opened.push(place.clone());
         place
