@@ -89,6 +89,53 @@ def _front_gap(n_open: int) -> tuple[cd.Canvas, list[bytes | None]]:
     return canvas, tokens
 
 
+def _checked_witness(canvas: cd.Canvas, grammar: cd.Grammar, tokens: list[bytes | None]) -> list[int]:
+    """The witness of a canvas, which must agree with its cells and be a text of the grammar."""
+    witness = canvas.witness()
+    assert witness is not None
+    assert all(cell is None or cell == token for cell, token in zip(canvas.ids, witness, strict=True))
+    text = b"".join(itertools.takewhile(lambda token: token is not None, (tokens[t] for t in witness)))
+    assert grammar.accepts(text.decode())
+    return witness
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_written_from_left_to_right_may_be_left_and_taken_up_anywhere(seed: int) -> None:
+    """While a text is written in order its open rest is only known to have a filling; whatever else is asked has to find one."""
+    grammar = cd.Grammar.builtin("json")
+    tokens, vocabulary = _json_vocabulary()
+    constraint = cd.compile(grammar, vocabulary)
+    pieces = [b"{", b'"', b"w1", b'":', b"[", b"1", b",", b" ", b'"', b"w2", b'"', b"]", b",\n", b'"', b"w3", b'":', b"{", b"}"]
+    text = [tokens.index(piece) for piece in [*pieces, b",", *pieces[1:], b",", *pieces[1:], b"}"]]
+    wrong = [tokens.index(piece) for piece in (b"}", b"]", b'":', b",,", b"]}", b"w9")]
+    draw = random.Random(seed)
+    n = len(text) + draw.choice([17, 40])
+    canvas, at = constraint.canvas([0] * n, [True] * n), 0
+    while at < len(text):
+        assert canvas.commit_one(at, text[at]), (at, canvas.limit)
+        at += 1
+        match draw.randrange(12):
+            case 0:
+                _checked_witness(canvas, grammar, tokens)
+            case 1:
+                token = draw.choice(wrong)
+                fresh = constraint.canvas([i or 0 for i in canvas.ids], [i is None for i in canvas.ids])
+                assert canvas.would_accept(at, token) is fresh.would_accept(at, token), (at, tokens[token])
+            case 2:
+                further = draw.randrange(len(text), n)
+                assert canvas.ids[further] is not None or canvas.commit_one(further, tokens.index(b" "))
+            case 3:
+                back = draw.randrange(max(0, at - 4), at)
+                for cell in range(back, at):
+                    canvas.reopen(cell)
+                at = back
+            case 4:
+                canvas = canvas.fork()
+            case 5 if at < len(text):
+                assert text[at] in canvas.allowed(at)
+    _checked_witness(canvas, grammar, tokens)
+
+
 def test_an_exact_set_has_all_that_can_be_committed() -> None:
     canvas, tokens = _front_gap(9)
     for cell in range(9):

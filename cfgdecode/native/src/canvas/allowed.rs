@@ -283,6 +283,7 @@ impl Session {
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
+        self.settle();
         self.prepare();
         let mut sorted = self.all_undecided(true);
         if let Some(token) = self.witness_token(i) {
@@ -310,6 +311,7 @@ impl Session {
             if cells.len() < 2 || self.verdict() != Answer::Completable {
                 return Ok(());
             }
+            self.settle();
             self.prepare();
             let sorted = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, cells.clone()))?;
             let is_exact = sorted.undecided.is_empty();

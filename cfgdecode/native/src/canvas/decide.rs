@@ -137,6 +137,9 @@ impl Session {
 
     /// The ways to an answer that do not look at all tokens; `None` if they do not decide.
     fn find_quickly(ctx: &mut Context<'_>, session: &mut Session) -> Option<Answer> {
+        if session.writes_on(ctx) {
+            return Some(Answer::Completable);
+        }
         let near = session.find_nearby(ctx);
         if near.is_some() {
             return near;
@@ -285,6 +288,7 @@ impl Session {
 
     /// Whether one cheap repair for all that changed shows that the canvas can be completed; if not, that says nothing.
     pub fn repair_at_once(&mut self) -> bool {
+        self.settle();
         if self.concrete.is_none() || self.is_small() || self.has_intervals() {
             return self.verdict() == Answer::Completable;
         }
@@ -453,7 +457,7 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
 }
 
 /// Tokens for these slots of a view that fit what lies on either side of them; those of the latest witness where they can stay.
-fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usize>, latest: &[TokenId]) -> Option<Vec<TokenId>> {
+pub(super) fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usize>, latest: &[TokenId]) -> Option<Vec<TokenId>> {
     let (a, b) = (slots.start, slots.end);
     let row = plain_row(ctx, view, b);
     let step = row.iter().find_map(|&(config, l)| {
@@ -506,7 +510,7 @@ fn answer_of(found: Result<bool, &'static str>) -> Answer {
     }
 }
 
-fn one_token(choice: &Choice) -> Vec<TokenId> {
+pub(super) fn one_token(choice: &Choice) -> Vec<TokenId> {
     match choice {
         Choice::One(t) => vec![*t],
         _ => Vec::new(),

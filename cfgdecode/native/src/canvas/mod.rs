@@ -1,5 +1,6 @@
 //! Canvases: cells, the rows of chart sets at their boundaries, verdicts, allowed sets, completions.
 
+mod ahead;
 mod allowed;
 mod anything;
 mod charts;

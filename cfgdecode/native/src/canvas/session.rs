@@ -9,6 +9,7 @@
 //! Invariants: `witness`, if there is one, fits the slots cell by cell and its text is in the language;
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
+use super::ahead::Ahead;
 use super::allowed::Allowed;
 use super::charts::AllCharts;
 use super::clock::{Clock, N_STAGES, Stage};
@@ -65,12 +66,16 @@ pub struct Session {
     /// found nothing new for what it may take.
     pub(super) second: Option<Option<Concrete>>,
     pub(super) last_changed: Option<usize>,
+    /// Commits up to the latest one, each right behind the one before.
+    pub(super) n_in_a_row: usize,
+    /// In place of a witness while the text is written from left to right.
+    pub(super) ahead: Option<Ahead>,
     /// None until a sketch is needed; then `sketches` and `relaxed` are made too.
     pub(super) representatives: Option<Representatives>,
     /// Shared with forks, which may empty them.
     charts: Arc<Mutex<AllCharts>>,
     generation: u64,
-    witness: Option<Witness>,
+    pub(super) witness: Option<Witness>,
     pub(super) verdict: Option<Answer>,
     pub(super) allowed_known: FxHashMap<usize, Allowed>,
     /// The first sketch (behind them: the exact view) that took too much for an allowed set of the canvas as it is.
@@ -136,6 +141,8 @@ impl Session {
             concrete: None,
             second: None,
             last_changed: None,
+            n_in_a_row: 0,
+            ahead: None,
             representatives: None,
             charts,
             generation: 0,
@@ -162,6 +169,8 @@ impl Session {
             concrete: self.concrete.clone(),
             second: self.second.clone(),
             last_changed: self.last_changed,
+            n_in_a_row: self.n_in_a_row,
+            ahead: self.ahead.clone(),
             representatives: self.representatives.clone(),
             charts: self.charts.clone(),
             generation: self.generation,
@@ -270,6 +279,7 @@ impl Session {
                 view.set_ends(ends.clone());
             }
         }
+        self.count_step(i);
         self.last_changed = Some(i);
         if let Some(concrete) = self.concrete.as_mut().filter(|c| !agrees && !c.changed.contains(&i)) {
             concrete.changed.push(i);
@@ -297,6 +307,7 @@ impl Session {
         if self.slots == slots {
             return;
         }
+        self.settle();
         let first = self.slots.iter().zip(&slots).take_while(|(a, b)| a == b).count();
         let most = self.slots.len().min(slots.len()) - first;
         let n_behind = self.slots.iter().rev().zip(slots.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
@@ -389,6 +400,7 @@ impl Session {
             }
         }
         self.witness = Some(witness);
+        self.ahead = None;
     }
 
     pub(super) fn concrete_of(&self, end: usize, witness: &Witness) -> Concrete {
@@ -409,6 +421,7 @@ impl Session {
             Answer::Dead => return Ok(None),
             Answer::Completable => {}
         }
+        self.settle();
         if self.witness.is_none() {
             let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
             let start = self.constraint.start;
@@ -424,6 +437,7 @@ impl Session {
         self.exact.forget();
         self.sketches.iter_mut().for_each(View::forget);
         self.relaxed.forget();
+        self.ahead.iter_mut().for_each(Ahead::forget);
         for concrete in self.concrete.iter_mut().chain(self.second.iter_mut().flatten()) {
             concrete.view.forget();
         }

@@ -49,6 +49,9 @@ pub struct GroupArcs {
     pub arcs: Vec<(u32, Symbol, u32)>,
 }
 
+/// Marks a set as a chain of its own.
+const OWN_CHAIN: u32 = 1 << 31;
+
 /// How many origins one symbol may have in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origins {
@@ -195,6 +198,20 @@ impl Chart {
             Items::Listed(items) => items,
             Items::Member { family, listed } => listed.get_or_init(|| self.list_member(*family, set)),
         }
+    }
+
+    /// The chain of a set, and its rank in it: the sets above it have all its items. A set of which that is not sure is a chain of its own.
+    pub(super) fn place(&self, id: SetId) -> (u32, u32) {
+        let set = &self.sets[id as usize];
+        match &set.items {
+            Items::Member { family, .. } if !self.is_family_growing(*family, id) => (OWN_CHAIN | id, 0),
+            _ => (set.chain, set.rank),
+        }
+    }
+
+    /// Sets that were begun later have a larger one.
+    pub(super) fn age(&self, id: SetId) -> u64 {
+        u64::from(self.sets[id as usize].chain)
     }
 
     /// Origins from which `symbol` waits at `set`.

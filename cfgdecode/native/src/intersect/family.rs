@@ -206,6 +206,12 @@ impl Chart {
             .collect()
     }
 
+    /// Whether the members above this one have all its items.
+    pub(super) fn is_family_growing(&self, family: u32, set: SetId) -> bool {
+        let handle = self.families.all[family as usize].handle;
+        handle.is_elastic || set >= handle.base + handle.n_layers
+    }
+
     pub(super) fn list_member(&self, family: u32, set: SetId) -> Box<[(Symbol, SetId)]> {
         let inside = &self.families.all[family as usize];
         let handle = inside.handle;

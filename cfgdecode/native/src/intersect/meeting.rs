@@ -4,7 +4,7 @@
 //! `A -> P C` with `P` ending and `C` beginning at the point; every further link has a left sibling in
 //! the left chart or a right sibling in the right chart. So the question is reachability from the
 //! lowest links to the goal over states `(symbol, left origin, right origin)`. The search takes states with
-//! old origins first: they are the furthest out.
+//! old origins first: they are the furthest out; of one chain, with the highest, and none below one that it has seen.
 //! What was found unreachable is remembered, and so is the chain that reached the goal.
 //!
 //! Cost: the states visited; on real programs a few dozen.
@@ -14,6 +14,7 @@ use crate::grammar::{Cfg, Side, Symbol};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
 
 type State = (Symbol, SetId, SetId);
 
@@ -75,8 +76,8 @@ impl Meeting {
     }
 
     fn reach(&mut self, cfg: &Cfg, left: &Chart, right: &Chart, l: SetId, r: SetId, found: &mut Vec<(State, u32)>) -> bool {
-        let mut fresh: FxHashMap<State, ()> = FxHashMap::default();
-        let mut agenda: BinaryHeap<Reverse<(u64, u32)>> = BinaryHeap::new();
+        let mut agenda: BinaryHeap<Reverse<(u64, Reverse<u64>, u32)>> = BinaryHeap::new();
+        let mut widest: FxHashMap<(Symbol, u32, u32), (u32, u32)> = FxHashMap::default();
         // The lowest links, looked up from the side with fewer items.
         let mut links: Vec<State> = Vec::new();
         if left.items(l).len() <= right.items(r).len() {
@@ -108,8 +109,10 @@ impl Meeting {
                     self.remember(found, parent);
                     return true;
                 }
-                if fresh.insert(state, ()).is_none() {
-                    agenda.push(Reverse((u64::from(state.1) + u64::from(state.2), found.len() as u32)));
+                let ((chain_l, rank_l), (chain_r, rank_r)) = (left.place(state.1), right.place(state.2));
+                if raise(&mut widest, (state.0, chain_l, chain_r), (rank_l, rank_r)) {
+                    let age = left.age(state.1) + right.age(state.2);
+                    agenda.push(Reverse((age, Reverse(u64::from(rank_l) + u64::from(rank_r)), found.len() as u32)));
                     found.push((state, parent));
                 }
             }
@@ -117,7 +120,7 @@ impl Meeting {
                 self.overflowed = true;
                 return false;
             }
-            let Some(Reverse((_, next))) = agenda.pop() else { return false };
+            let Some(Reverse((_, _, next))) = agenda.pop() else { return false };
             parent = next;
             let (x, p, q) = found[next as usize].0;
             for &y in cfg.up[x as usize].iter() {
@@ -136,6 +139,24 @@ impl Meeting {
             let (state, parent) = found[at as usize];
             self.known.insert(state, true);
             at = parent;
+        }
+    }
+}
+
+/// Notes the ranks of a state's origins; answers whether no state with the same symbol had both as high: its origins would have all that
+/// these have.
+fn raise(widest: &mut FxHashMap<(Symbol, u32, u32), (u32, u32)>, key: (Symbol, u32, u32), ranks: (u32, u32)) -> bool {
+    match widest.entry(key) {
+        Entry::Occupied(known) if ranks.0 <= known.get().0 && ranks.1 <= known.get().1 => false,
+        Entry::Occupied(mut known) => {
+            if ranks.0 >= known.get().0 && ranks.1 >= known.get().1 {
+                known.insert(ranks);
+            }
+            true
+        }
+        Entry::Vacant(entry) => {
+            entry.insert(ranks);
+            true
         }
     }
 }
