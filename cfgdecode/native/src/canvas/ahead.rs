@@ -23,7 +23,7 @@ use std::ops::Range;
 /// Commits in a row, each right behind the one before, from which on the next one is expected there as well.
 const STEADY: usize = 2;
 /// Cells that the gap must have.
-const LONG: usize = 16;
+const LONG: usize = 4;
 
 #[derive(Clone, Debug)]
 pub(super) struct Ahead {
@@ -63,7 +63,14 @@ impl Ahead {
 
     /// Writes tokens if something may follow them.
     fn write(&mut self, ctx: &mut Context<'_>, tokens: &[TokenId]) -> bool {
-        let Some(mut row) = self.row.clone().filter(|_| self.gap().len() >= self.n_cells + tokens.len()) else { return false };
+        let Some(mut row) = self.row.clone() else { return false };
+        let left = self.gap().len().checked_sub(tokens.len()).filter(|&left| left >= LONG);
+        let Some(left) = left else { return false };
+        while self.n_cells > left {
+            self.n_cells /= 2;
+            let n = self.follows.len() - self.n_cells;
+            self.follows.splice(0..self.n_cells, Vec::new(), only(n, n));
+        }
         for &token in tokens {
             row = ctx.advance_row(&row, &Choice::One(token), &[]);
         }

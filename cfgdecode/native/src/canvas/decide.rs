@@ -44,7 +44,7 @@ const fn across(n_gaps: usize, detail: Detail) -> Window {
 
 /// Windows, tried in turn: plain tokens in a wider one before others in a narrow one. A witness that hides decided text in a comment or
 /// a string is at odds with most of what comes later.
-const WINDOWS: [Window; 19] = [
+const WINDOWS: [Window; 20] = [
     near(0, Detail::Coarse),
     apart(0, Detail::Plain, 0),
     near(1, Detail::Plain),
@@ -53,6 +53,7 @@ const WINDOWS: [Window; 19] = [
     near(2, Detail::Coarse),
     apart(1, Detail::Coarse, 0),
     near(4, Detail::Plain),
+    near(1, Detail::Closing),
     near(1, Detail::Edges),
     near(8, Detail::Plain),
     near(4, Detail::Coarse),
@@ -74,7 +75,7 @@ const MAX_DECIDED: usize = 512;
 /// Windows that are tried before the canvas is looked at as a whole.
 const N_NEAR: usize = 6;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
-const N_FAR: usize = 9;
+const N_FAR: usize = 10;
 const N_CHEAP: usize = 1;
 /// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
 const EXACT_SHARE: usize = 10;

@@ -18,6 +18,8 @@ use std::sync::Arc;
 /// Tokens of several lexemes that are kept, and for gaps of one cell.
 const N_COMPOUND: usize = 96;
 const N_COMPOUND_WIDE: usize = 800;
+/// Tokens that close brackets.
+const N_BRACKETS: usize = 256;
 /// Tokens of spelled lexemes that are kept.
 const N_SPELLING: usize = 400;
 /// Tokens that begin or end inside a character and are no single byte.
@@ -37,6 +39,8 @@ pub struct Representatives {
     pub edge: Arc<[TokenId]>,
     /// Few tokens for most of what programs consist of: no words (keywords), nothing that begins a comment or a string.
     pub plain: Arc<[TokenId]>,
+    /// Tokens that close brackets, several at once, and a few more to put between them.
+    pub closing: Arc<[TokenId]>,
     /// `edge` with more tokens of several lexemes.
     pub wide: Arc<[TokenId]>,
     /// What characters of several bytes are made of.
@@ -85,6 +89,8 @@ impl Representatives {
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
         let mut plain: Vec<TokenId> = edge[n_bytes..].to_vec();
         plain.retain(|&t| is_plain(constraint, effects, t));
+        let brackets = (0..vocabulary.len() as u32).filter(|&t| closes_brackets(vocabulary.text(t))).take(N_BRACKETS);
+        let mut closers: Vec<TokenId> = plain.iter().copied().filter(|&t| vocabulary.text(t).len() == 1).chain(brackets).collect();
         let closing = closing_tokens(constraint, effects, pool);
         opening.sort_unstable();
         edge.extend(opening.into_iter().take(N_OPENING));
@@ -94,12 +100,18 @@ impl Representatives {
         let mut rest: Vec<TokenId> = (128..256).filter_map(|b| vocabulary.byte_tokens[b]).collect();
         rest.extend(vocabulary.fragments().iter().take(N_REST));
         let mut bytes = [&edge[..], &rest[..]].concat();
-        for tokens in [&mut edge, &mut plain, &mut wide, &mut rest, &mut bytes] {
+        for tokens in [&mut edge, &mut plain, &mut closers, &mut wide, &mut rest, &mut bytes] {
             tokens.sort_unstable();
             tokens.dedup();
         }
-        Representatives { edge: edge.into(), plain: plain.into(), wide: wide.into(), rest: rest.into(), bytes: bytes.into() }
+        Representatives { edge: edge.into(), plain: plain.into(), closing: closers.into(), wide: wide.into(), rest: rest.into(), bytes: bytes.into() }
     }
+}
+
+/// Nothing but what ends a string, a bracket or what is between them, and space.
+fn closes_brackets(text: &[u8]) -> bool {
+    let is_bracket = |byte: &u8| b")]}".contains(byte);
+    text.iter().any(is_bracket) && text.iter().all(|byte| is_bracket(byte) || b"\"';,".contains(byte) || byte.is_ascii_whitespace())
 }
 
 /// Neither a word nor the beginning of a lexeme that takes in whatever comes next.
