@@ -168,6 +168,8 @@ const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
 /// Undecided tokens from which on those that a pending comment or string takes in are looked at first.
 const MANY_TOKENS: usize = 256;
+/// What share of the vocabulary must be undecided for a table of all its tokens.
+const MOST_TOKENS: usize = 16;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;
 /// Undecided tokens with one first byte up to which they are looked at one by one.
@@ -751,7 +753,10 @@ impl Pass<'_, '_> {
     /// The tokens that configuration `c` reads without ending its lexeme: nearly all of them in a comment or a string.
     fn by_lexeme(&mut self, c: ConfigId, set: SetId) {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
-        let classes = self.ctx.effects.classes_within(&vocabulary, c);
+        let classes = match self.sorted.undecided.iter().nth(vocabulary.len() / MOST_TOKENS) {
+            Some(_) => self.ctx.effects.classes_within(&vocabulary, c),
+            None => self.ctx.effects.group_within(&vocabulary, c, self.sorted.undecided.iter()),
+        };
         let mut ends = Vec::with_capacity(classes.len());
         classes.iter().for_each(|class| self.ctx.effects.ends_of(class.effect, &mut ends));
         self.view.need_right(self.ctx, self.cells.end, &ends);

@@ -53,6 +53,19 @@ pub struct TokenSet {
 const MANY_TOKENS: usize = 1024;
 
 impl TokenSet {
+    fn new(vocabulary: &Vocabulary, tokens: Vec<TokenId>) -> TokenSet {
+        let bits = (tokens.len() >= MANY_TOKENS).then(|| {
+            let mut bits = Bits::new(vocabulary.n_logits as usize);
+            tokens.iter().for_each(|&t| _ = bits.insert(t));
+            Arc::new(bits)
+        });
+        TokenSet { list: tokens.into(), bits }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.list.len() * 4 + 48 + self.bits.as_ref().map_or(0, |b| b.memory_bytes())
+    }
+
     /// Moves those of its tokens that are in `from` to `to`.
     pub fn move_over(&self, from: &mut Bits, to: &mut Bits) {
         if let Some(bits) = &self.bits {
@@ -405,20 +418,35 @@ impl Effects {
                 stack.push((on, child));
             }
         }
-        let mut by_end: Vec<(ConfigId, Vec<TokenId>)> = by_end.into_iter().collect();
-        by_end.sort_unstable_by_key(|run| run.0);
-        let table: Vec<Class> = by_end
-            .into_iter()
-            .map(|(end, mut tokens)| {
-                tokens.sort_unstable();
-                let effect = self.intern(SmallVec::from_slice(&[Branch::End(end)]));
-                Class { effect, tokens: self.share(vocabulary, tokens) }
-            })
-            .collect();
-        self.bytes += table.len() * 24;
-        let table: ClassTable = table.into();
+        let table = self.classes_of(vocabulary, by_end);
+        self.bytes += table.iter().map(|class| class.tokens.memory_bytes() + 24).sum::<usize>();
         self.classes_within.insert(c, table.clone());
         table
+    }
+
+    /// The same for some tokens, not remembered.
+    pub fn group_within(&mut self, vocabulary: &Vocabulary, c: ConfigId, tokens: impl Iterator<Item = TokenId>) -> ClassTable {
+        let mut by_end: FxHashMap<ConfigId, Vec<TokenId>> = FxHashMap::default();
+        for token in tokens {
+            let text = vocabulary.text(token);
+            let end = text.iter().try_fold(c, |d, &byte| Some(self.lexer.step(d, byte)).filter(|&d| d != ConfigId(0)));
+            if let Some(end) = end.filter(|_| !text.is_empty()) {
+                by_end.entry(end).or_default().push(token);
+            }
+        }
+        self.classes_of(vocabulary, by_end)
+    }
+
+    /// Classes by the configuration behind their tokens.
+    fn classes_of(&mut self, vocabulary: &Vocabulary, by_end: FxHashMap<ConfigId, Vec<TokenId>>) -> ClassTable {
+        let mut by_end: Vec<(ConfigId, Vec<TokenId>)> = by_end.into_iter().collect();
+        by_end.sort_unstable_by_key(|run| run.0);
+        let class = |(end, mut tokens): (ConfigId, Vec<TokenId>)| {
+            tokens.sort_unstable();
+            let effect = self.intern(SmallVec::from_slice(&[Branch::End(end)]));
+            Class { effect, tokens: TokenSet::new(vocabulary, tokens) }
+        };
+        by_end.into_iter().map(class).collect()
     }
 
     /// Drops the tables when they take up too much.
@@ -554,13 +582,8 @@ impl Effects {
         if let Some(known) = bucket.iter().find(|k| *k.list == *tokens) {
             return known.clone();
         }
-        let bits = (tokens.len() >= MANY_TOKENS).then(|| {
-            let mut bits = Bits::new(vocabulary.n_logits as usize);
-            tokens.iter().for_each(|&t| _ = bits.insert(t));
-            Arc::new(bits)
-        });
-        self.bytes += tokens.len() * 4 + 48 + bits.as_ref().map_or(0, |b| b.memory_bytes());
-        let shared = TokenSet { list: tokens.into(), bits };
+        let shared = TokenSet::new(vocabulary, tokens);
+        self.bytes += shared.memory_bytes();
         bucket.push(shared.clone());
         shared
     }
