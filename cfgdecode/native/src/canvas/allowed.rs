@@ -182,6 +182,9 @@ const MARGINS: [usize; 3] = [4, 8, 16];
 /// The allowed tokens of a cell, and whether they are surely all.
 pub type Allowed = (Arc<Bits>, bool);
 
+/// What a look sees: its kind, the slots from which and up to which gaps are open, and how.
+type Seen = (u8, (usize, usize), Detail, bool);
+
 /// What is known of a cell's tokens.
 struct Sorted {
     allowed: Bits,
@@ -315,9 +318,9 @@ impl Session {
             }
             self.settle();
             self.prepare();
-            let sorted = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, cells.clone()))?;
-            let is_exact = sorted.undecided.is_empty();
             let has_more = MARGINS.get(rank + 1).is_some_and(|&m| gap.len() >= 2 * m + 2);
+            let sorted = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, cells.clone(), has_more))?;
+            let is_exact = sorted.undecided.is_empty();
             let lacks_witness = || cells.clone().any(|j| self.witness_token(j).is_some_and(|t| !sorted.allowed.has(t)));
             if !is_exact && !has_more && (rank + 1 < MARGINS.len() || self.has_small_vocabulary() || lacks_witness()) {
                 return Ok(()); // one by one they come out better
@@ -331,7 +334,9 @@ impl Session {
         Ok(())
     }
 
-    fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Sorted {
+    /// What is allowed at each of these cells; with `has_more` room at the margins, a whole kind of tokens that the first looks leave
+    /// undecided is left to that.
+    fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>, has_more: bool) -> Sorted {
         let i = cells.start;
         let mut sorted = self.all_undecided(true);
         for (rank, look) in INSIDE.into_iter().enumerate() {
@@ -340,7 +345,8 @@ impl Session {
                 self.drop_dead_nearby(ctx, i, &[], &mut sorted);
                 self.drop_dead(ctx, i, &mut sorted);
             }
-            if sorted.undecided.is_empty() || ctx.stop() {
+            let needs_room = rank >= 1 && has_more && sorted.undecided.iter().nth(MANY_TOKENS - 1).is_some();
+            if sorted.undecided.is_empty() || needs_room || ctx.stop() {
                 break;
             }
         }
@@ -363,11 +369,30 @@ impl Session {
     }
 
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let mut seen: FxHashSet<Seen> = FxHashSet::default();
         for (rank, look) in LOOKS.into_iter().enumerate() {
-            self.look(ctx, look, i..i + 1, sorted);
+            if self.is_new(look, i, &mut seen) {
+                self.look(ctx, look, i..i + 1, sorted);
+            }
             if self.is_sorted(ctx, i, rank, sorted) {
                 break;
             }
+        }
+    }
+
+    /// Whether a look at cell i sees other slots than those before: where there are no more gaps, a wider one does not.
+    fn is_new(&self, look: Look, i: usize, seen: &mut FxHashSet<Seen>) -> bool {
+        let mut sees = |kind: u8, opening: Opening| seen.insert((kind, self.reach(i, opening), opening.detail, opening.splits));
+        match look {
+            Look::Near(opening) => sees(0, opening),
+            Look::Character(opening) => sees(1, opening),
+            Look::Full(opening) => sees(2, opening),
+            Look::Second(opening) => sees(3, opening),
+            Look::Whole { sketch, splits } if self.n_gaps() == 1 => {
+                let detail = DETAILS[sketch].max(Detail::Coarse);
+                sees(0, Opening { n_gaps: 0, detail, splits })
+            }
+            Look::Whole { .. } | Look::Apart | Look::Exact => true,
         }
     }
 

@@ -10,7 +10,7 @@ use super::view::Choice;
 use crate::vocabulary::Vocabulary;
 use std::ops::Range;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Detail {
     /// All gaps from the pool.
     Pool,
