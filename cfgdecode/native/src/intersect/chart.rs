@@ -49,6 +49,8 @@ pub struct GroupArcs {
     pub arcs: Vec<(u32, Symbol, u32)>,
 }
 
+/// What part of the origins that a symbol may have are the oldest: without them the outermost brackets could not be closed.
+const OLD_SHARE: usize = 4;
 /// Marks a set as a chain of its own.
 const OWN_CHAIN: u32 = 1 << 31;
 
@@ -57,7 +59,7 @@ const OWN_CHAIN: u32 = 1 << 31;
 pub enum Origins {
     /// Any number: the chart is exact.
     All,
-    /// If there are more, those of the oldest sets are left out: what the chart says can be is so.
+    /// If there are more, those between the oldest and the latest sets are left out: what the chart says can be is so.
     Few(usize),
     /// If there are more, `Chart::ANYWHERE` stands for them: what the chart says cannot be is so.
     Widened(usize),
@@ -399,7 +401,7 @@ impl Chart {
                     best.insert((run[0].0, self.sets[Self::ANYWHERE as usize].chain), 0);
                 }
                 _ if run.len() > most => {
-                    let n_old = most / 4;
+                    let n_old = most / OLD_SHARE;
                     bounded.extend_from_slice(&run[..n_old]);
                     bounded.extend_from_slice(&run[run.len() - (most - n_old)..]);
                 }
