@@ -89,6 +89,20 @@ def _front_gap(n_open: int) -> tuple[cd.Canvas, list[bytes | None]]:
     return canvas, tokens
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_outermost_brackets_are_closed_behind_many_gaps(seed: int) -> None:
+    """Brackets may be opened in each of seventy gaps; of all that may be open, the oldest are needed at the end."""
+    tokens, vocabulary = _json_vocabulary()
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=300_000, origins=4))
+    draw = random.Random(seed)
+    cells: list[bytes | None] = [*[None] * 4, b'":', *[None] * 3]
+    for _ in range(70):
+        cells += [draw.choice([b"w1", b",", b" ", b"\n"]), *[None] * draw.choice([1, 1, 1, 2, 3])]
+    cells += [b"}", b"]", b"}"]
+    ids = [0 if cell is None else tokens.index(cell) for cell in cells]
+    assert constraint.canvas(ids, [cell is None for cell in cells]).verdict() is cd.Verdict.COMPLETABLE
+
+
 def _checked_witness(canvas: cd.Canvas, grammar: cd.Grammar, tokens: list[bytes | None]) -> list[int]:
     """The witness of a canvas, which must agree with its cells and be a text of the grammar."""
     witness = canvas.witness()
