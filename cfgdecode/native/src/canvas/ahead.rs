@@ -12,7 +12,7 @@
 use super::clock::Stage;
 use super::context::Context;
 use super::decide::{one_token, read_off};
-use super::session::{Session, Witness, only};
+use super::session::{Answer, Session, Witness, only};
 use super::sketch::gap_of;
 use super::slots::Slot;
 use super::view::{Choice, LeftRow, View};
@@ -142,11 +142,20 @@ impl Session {
         }
     }
 
-    /// Makes the witness that was left open.
-    pub(super) fn settle(&mut self) {
-        if let Some(ahead) = self.ahead.take() {
-            let _ = self.with(Stage::Repair, |ctx, session| session.read_ahead(ctx, &ahead));
+    /// Makes the witness that was left open; an error if a limit ends that.
+    pub(super) fn settle(&mut self) -> Result<(), &'static str> {
+        let Some(ahead) = self.ahead.take() else { return Ok(()) };
+        if let Err(limit) = self.with(Stage::Repair, |ctx, session| session.read_ahead(ctx, &ahead)) {
+            self.ahead = Some(ahead);
+            return Err(limit);
         }
+        if self.witness.is_none() && self.verdict == Some(Answer::Completable) {
+            (self.verdict, self.n_in_a_row) = (None, 0);
+            if let Answer::Undecided(limit) = self.verdict() {
+                return Err(limit);
+            }
+        }
+        Ok(())
     }
 
     /// The witness of the latest verdict, and what has changed since.

@@ -288,7 +288,7 @@ impl Session {
             Answer::Undecided(limit) => return Err(limit),
             Answer::Completable => {}
         }
-        self.settle();
+        self.settle()?;
         self.prepare();
         let mut sorted = self.all_undecided(true);
         if let Some(token) = self.witness_token(i) {
@@ -316,7 +316,7 @@ impl Session {
             if cells.len() < 2 || self.verdict() != Answer::Completable {
                 return Ok(());
             }
-            self.settle();
+            self.settle()?;
             self.prepare();
             let has_more = MARGINS.get(rank + 1).is_some_and(|&m| gap.len() >= 2 * m + 2);
             let sorted = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, cells.clone(), has_more))?;

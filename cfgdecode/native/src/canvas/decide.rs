@@ -289,7 +289,9 @@ impl Session {
 
     /// Whether one cheap repair for all that changed shows that the canvas can be completed; if not, that says nothing.
     pub fn repair_at_once(&mut self) -> bool {
-        self.settle();
+        if self.settle().is_err() {
+            return false;
+        }
         if self.concrete.is_none() || self.is_small() || self.has_intervals() {
             return self.verdict() == Answer::Completable;
         }

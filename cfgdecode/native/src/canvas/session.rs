@@ -307,7 +307,8 @@ impl Session {
         if self.slots == slots {
             return;
         }
-        self.settle();
+        let _ = self.settle();
+        self.ahead = None; // where that failed, what changed is still known
         let first = self.slots.iter().zip(&slots).take_while(|(a, b)| a == b).count();
         let most = self.slots.len().min(slots.len()) - first;
         let n_behind = self.slots.iter().rev().zip(slots.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
@@ -421,7 +422,7 @@ impl Session {
             Answer::Dead => return Ok(None),
             Answer::Completable => {}
         }
-        self.settle();
+        self.settle()?;
         if self.witness.is_none() {
             let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
             let start = self.constraint.start;
