@@ -11,7 +11,7 @@
 
 use super::chart::{Chart, SetId};
 use crate::grammar::{Cfg, Side, Symbol};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::hash_map::Entry;
@@ -78,6 +78,7 @@ impl Meeting {
     fn reach(&mut self, cfg: &Cfg, left: &Chart, right: &Chart, l: SetId, r: SetId, found: &mut Vec<(State, u32)>) -> bool {
         let mut agenda: BinaryHeap<Reverse<(u64, Reverse<u64>, u32)>> = BinaryHeap::new();
         let mut widest: FxHashMap<(Symbol, u32, u32), (u32, u32)> = FxHashMap::default();
+        let mut beside: FxHashSet<State> = FxHashSet::default();
         // The lowest links, looked up from the side with fewer items.
         let mut links: Vec<State> = Vec::new();
         if left.items(l).len() <= right.items(r).len() {
@@ -110,7 +111,11 @@ impl Meeting {
                     return true;
                 }
                 let ((chain_l, rank_l), (chain_r, rank_r)) = (left.place(state.1), right.place(state.2));
-                if raise(&mut widest, (state.0, chain_l, chain_r), (rank_l, rank_r)) {
+                let is_new = match raise(&mut widest, (state.0, chain_l, chain_r), (rank_l, rank_r)) {
+                    Some(is_new) => is_new,
+                    None => beside.insert(state),
+                };
+                if is_new {
                     let age = left.age(state.1) + right.age(state.2);
                     agenda.push(Reverse((age, Reverse(u64::from(rank_l) + u64::from(rank_r)), found.len() as u32)));
                     found.push((state, parent));
@@ -143,20 +148,19 @@ impl Meeting {
     }
 }
 
-/// Notes the ranks of a state's origins; answers whether no state with the same symbol had both as high: its origins would have all that
-/// these have.
-fn raise(widest: &mut FxHashMap<(Symbol, u32, u32), (u32, u32)>, key: (Symbol, u32, u32), ranks: (u32, u32)) -> bool {
+/// Notes the ranks of a state's origins. False if some state with the same symbol had both as high: its origins have all that these have.
+/// None if each of the two has one that is higher.
+fn raise(widest: &mut FxHashMap<(Symbol, u32, u32), (u32, u32)>, key: (Symbol, u32, u32), ranks: (u32, u32)) -> Option<bool> {
     match widest.entry(key) {
-        Entry::Occupied(known) if ranks.0 <= known.get().0 && ranks.1 <= known.get().1 => false,
+        Entry::Occupied(known) if ranks.0 <= known.get().0 && ranks.1 <= known.get().1 => Some(false),
+        Entry::Occupied(known) if ranks.0 < known.get().0 || ranks.1 < known.get().1 => None,
         Entry::Occupied(mut known) => {
-            if ranks.0 >= known.get().0 && ranks.1 >= known.get().1 {
-                known.insert(ranks);
-            }
-            true
+            known.insert(ranks);
+            Some(true)
         }
         Entry::Vacant(entry) => {
             entry.insert(ranks);
-            true
+            Some(true)
         }
     }
 }
