@@ -11,12 +11,11 @@
 
 use super::clock::Stage;
 use super::context::Context;
-use super::decide::{one_token, read_off};
-use super::session::{Answer, Session, Witness, only};
+use super::decide::{fits_row, read_off};
+use super::session::{Answer, Session, only};
 use super::sketch::gap_of;
 use super::slots::Slot;
 use super::view::{Choice, LeftRow, View};
-use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 use std::ops::Range;
 
@@ -52,15 +51,6 @@ impl Ahead {
         self.first + self.written.len()..self.gap_end
     }
 
-    fn fits(&mut self, ctx: &mut Context<'_>, row: &LeftRow) -> bool {
-        let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
-        self.follows.need_right(ctx, 0, &configs);
-        row.iter().any(|&(c, l)| {
-            let right = self.follows.right_set(ctx, 0, c);
-            ctx.charts.fits(&ctx.constraint.cfg, l, right)
-        })
-    }
-
     /// Writes tokens if something may follow them.
     fn write(&mut self, ctx: &mut Context<'_>, tokens: &[TokenId]) -> bool {
         let Some(mut row) = self.row.clone() else { return false };
@@ -74,7 +64,7 @@ impl Ahead {
         for &token in tokens {
             row = ctx.advance_row(&row, &Choice::One(token), &[]);
         }
-        if !ctx.with_plain(|ctx| self.fits(ctx, &row)) {
+        if !ctx.with_plain(|ctx| fits_row(ctx, &mut self.follows, 0, &row)) {
             return false;
         }
         self.written.extend_from_slice(tokens);
@@ -112,11 +102,9 @@ impl Session {
 
     /// What may follow the latest commit in the gap behind it, if anything may.
     fn looks_ahead(&mut self, ctx: &mut Context<'_>) -> Option<Ahead> {
-        let concrete = self.concrete.as_mut().filter(|c| self.n_in_a_row >= STEADY && c.torn.is_none())?;
-        let &[i] = &concrete.changed[..] else { return None };
-        if self.last_changed != Some(i) || self.slots.get(i + 1) != Some(&Slot::Open) {
-            return None;
-        }
+        let i = self.last_changed.filter(|_| self.n_in_a_row >= STEADY)?;
+        let token = self.text_at(i).filter(|_| self.slots.get(i + 1) == Some(&Slot::Open))?;
+        let concrete = self.concrete.as_mut().filter(|c| c.changed == [i] && c.torn.is_none())?;
         let end = concrete.end;
         let gap = i + 1..gap_of(&self.slots, i + 1).end.min(end);
         if gap.len() < LONG {
@@ -130,7 +118,6 @@ impl Session {
         let mut follows = View::new(self.constraint.start, choices, ends);
         follows.steady = true;
         let mut ahead = Ahead { written: Vec::new(), first: i, row: Some(row), follows, n_cells, gap_end: gap.end, end, n_changed: 0 };
-        let token = self.text_at(i)?;
         ahead.write(ctx, &[token]).then_some(ahead)
     }
 
@@ -166,9 +153,7 @@ impl Session {
         ahead.gap().for_each(|i| view.set_choice(i, Choice::Pool));
         let Some(tokens) = ctx.with_plain(|ctx| read_off(ctx, &mut view, ahead.gap(), &concrete.tokens)) else { return };
         ahead.gap().zip(tokens).for_each(|(i, token)| view.set_choice(i, Choice::One(token)));
-        let mut witness: Witness = (0..ahead.end).map(|i| one_token(view.choice(i))).collect();
-        witness.resize(self.slots.len(), Vec::new());
-        let Some(witness) = self.with_tail(ahead.end, witness) else { return };
+        let Some(witness) = self.spelled_out(&view, ahead.end) else { return };
         self.keep(ahead.end, witness);
         let Some(concrete) = &mut self.concrete else { return };
         let is_changed = |&i: &usize| matches!(self.slots[i], Slot::Token(t) if t != concrete.tokens[i]);

@@ -339,8 +339,11 @@ impl Session {
     fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>, has_more: bool) -> Sorted {
         let i = cells.start;
         let mut sorted = self.all_undecided(true);
+        let mut seen: FxHashSet<Seen> = FxHashSet::default();
         for (rank, look) in INSIDE.into_iter().enumerate() {
-            self.look(ctx, look, cells.clone(), &mut sorted);
+            if self.is_new(look, i, &mut seen) {
+                self.look(ctx, look, cells.clone(), &mut sorted);
+            }
             if rank == 0 {
                 self.drop_dead_nearby(ctx, i, &[], &mut sorted);
                 self.drop_dead(ctx, i, &mut sorted);

@@ -367,12 +367,8 @@ impl Session {
     }
 
     fn rewritten_in(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, damage: &Damage, window: &Window) -> Option<(usize, Witness)> {
-        let (n, end) = (self.slots.len(), damage.end);
-        let whole = |view: &View| {
-            let mut witness: Witness = (0..end).map(|i| one_token(view.choice(i))).collect();
-            witness.resize(n, Vec::new());
-            self.with_tail(end, witness).map(|w| (end, w))
-        };
+        let end = damage.end;
+        let whole = |view: &View| self.spelled_out(view, end).map(|witness| (end, witness));
         let Some(slots) = &damage.slots else { return whole(&concrete.view) };
         let last = if window.is_first { slots.start + 1 } else { slots.end };
         let (a, b) = self.window(slots.start, last, window.n_gaps, end);
@@ -396,6 +392,13 @@ impl Session {
             concrete.view.set_choice(i, Choice::One(token));
         }
         whole(&concrete.view)
+    }
+
+    /// The witness that a view of one token in each slot is, up to the end of its text and behind it.
+    pub(super) fn spelled_out(&self, view: &View, end: usize) -> Option<Witness> {
+        let mut witness: Witness = (0..end).map(|i| one_token(view.choice(i))).collect();
+        witness.resize(self.slots.len(), Vec::new());
+        self.with_tail(end, witness)
     }
 
     /// Lets the open slots of a window hold what a sketch of this detail offers.
@@ -433,9 +436,14 @@ fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
 /// Whether something passes this boundary.
 pub(super) fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
     let row = view.left_row(ctx, boundary).clone();
+    fits_row(ctx, view, boundary, &row)
+}
+
+/// The same of this left row.
+pub(super) fn fits_row(ctx: &mut Context<'_>, view: &mut View, boundary: usize, row: &LeftRow) -> bool {
     let configs: Vec<ConfigId> = row.iter().map(|r| r.0).collect();
     view.need_right(ctx, boundary, &configs);
-    row.into_iter().any(|(c, l)| {
+    row.iter().any(|&(c, l)| {
         let right = view.right_set(ctx, boundary, c);
         ctx.charts.fits(&ctx.constraint.cfg, l, right)
     })
@@ -513,7 +521,7 @@ fn answer_of(found: Result<bool, &'static str>) -> Answer {
     }
 }
 
-pub(super) fn one_token(choice: &Choice) -> Vec<TokenId> {
+fn one_token(choice: &Choice) -> Vec<TokenId> {
     match choice {
         Choice::One(t) => vec![*t],
         _ => Vec::new(),

@@ -4,7 +4,7 @@
 //! they decide only "yes". `edge` tokens serve cells next to decided text: one token for each terminal,
 //! with and without ignorable text in front, all single ASCII bytes, and the most frequent tokens of
 //! several lexemes, of those that begin what may not end yet (a comment), and of those that end it and go on. `plain` tokens are the
-//! few of them with which most gaps can be filled as a program would fill them. Cells deep inside a gap are served by the pool (`pool.rs`).
+//! few of them with which most gaps can be filled as a program would fill them, `closing` tokens end several brackets in a few cells. Cells deep inside a gap are served by the pool (`pool.rs`).
 //!
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
