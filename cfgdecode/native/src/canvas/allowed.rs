@@ -854,7 +854,7 @@ impl Pass<'_, '_> {
         let mut points = Vec::new();
         for run in behind.chunk_by(|a, b| a.0 == b.0) {
             let mut sources = Sources { eps: run.iter().map(|b| b.1).collect(), arcs: SmallVec::new() };
-            points.push((run[0].0, self.ctx.charts.left.build(&self.ctx.constraint.cfg, &mut sources)));
+            points.push((run[0].0, self.ctx.charts.left.build(self.ctx.symbols, &mut sources)));
         }
         points
     }
@@ -868,16 +868,16 @@ impl Pass<'_, '_> {
         let fits = branches.into_iter().any(|branch| match branch {
             Branch::End(c) => {
                 let r = self.view.right_set(self.ctx, self.cells.end, c);
-                self.ctx.charts.fits(&self.ctx.constraint.cfg, l, r)
+                self.ctx.charts.fits(self.ctx.symbols, l, r)
             }
             Branch::Skip(rest) => self.fits(rest, l),
             Branch::Emit(t, rest) => {
-                if !self.ctx.charts.left.predicts(l, t) {
+                if !self.ctx.charts.left.expects(self.ctx.symbols, l, t) {
                     return false;
                 }
                 let mut sources = Sources::default();
                 sources.arcs.push((t, l));
-                let next = self.ctx.charts.left.build(&self.ctx.constraint.cfg, &mut sources);
+                let next = self.ctx.charts.left.build(self.ctx.symbols, &mut sources);
                 next != Chart::DEAD && self.fits(rest, next)
             }
         });

@@ -27,7 +27,7 @@ pub(super) fn advance(ctx: &mut Context<'_>, row: &LeftRow) -> LeftRow {
         outer[graph.point_of(c)].eps.push(set);
     }
     let points = Quotient::new(outer, &graph.eps, &graph.arcs);
-    let sets = ctx.charts.left.build_group(&ctx.constraint.cfg, &points.outer, &points.arcs);
+    let sets = ctx.charts.left.build_group(ctx.symbols, &points.outer, &points.arcs);
     let row = graph.configs.iter().enumerate().map(|(i, &c)| (c, sets[points.class_of[i] as usize]));
     row.filter(|&(_, s)| s != Chart::DEAD).collect()
 }
@@ -44,7 +44,7 @@ pub(super) fn retreat(ctx: &mut Context<'_>, graph: &LoopGraph, exits: Vec<SetId
     let eps: Vec<(u32, u32)> = graph.eps.iter().map(|&(a, b)| (b, a)).collect();
     let arcs: Vec<(u32, u32, u32)> = graph.arcs.iter().map(|&(a, t, b)| (b, t, a)).collect();
     let points = Quotient::new(outer, &eps, &arcs);
-    let sets = ctx.charts.right.build_group(&ctx.constraint.cfg, &points.outer, &points.arcs);
+    let sets = ctx.charts.right.build_group(ctx.symbols, &points.outer, &points.arcs);
     (0..graph.configs.len()).map(|i| sets[points.class_of[i] as usize]).collect()
 }
 

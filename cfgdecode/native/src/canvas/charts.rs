@@ -3,14 +3,16 @@
 //! Invariants: what is in the rows of a view belongs to one of the three; a row of an older generation is void.
 
 use super::constraint::Constraint;
-use crate::grammar::{Cfg, Side};
-use crate::intersect::{Chart, Meeting, Origins, SetId};
+use crate::grammar::Side;
+use crate::intersect::{Chart, Meeting, Origins, SetId, SymbolSets};
 
 /// The charts that views of one canvas (and its forks) share: what is in the rows of a view belongs to one of the three.
 #[derive(Debug)]
 pub struct AllCharts {
     /// Goes up when the charts are emptied; rows of an older generation are void.
     pub generation: u64,
+    /// The generation of symbol sets that they are made of.
+    pub symbols: u64,
     pub exact: Charts,
     /// With few origins, for views that say what can be.
     pub few: Charts,
@@ -22,7 +24,7 @@ impl AllCharts {
     pub fn new(constraint: &Constraint) -> AllCharts {
         let charts = |origins| Charts::new(constraint, origins);
         let most = constraint.limits.origins;
-        AllCharts { generation: 0, exact: charts(Origins::All), few: charts(Origins::Few(most)), wide: charts(Origins::Widened(most)) }
+        AllCharts { generation: 0, symbols: 0, exact: charts(Origins::All), few: charts(Origins::Few(most)), wide: charts(Origins::Widened(most)) }
     }
 
     pub fn each(&self) -> [&Charts; 3] {
@@ -47,7 +49,7 @@ pub struct Charts {
 
 impl Charts {
     fn new(constraint: &Constraint, origins: Origins) -> Charts {
-        let chart = |side| Chart::new(&constraint.cfg, side, origins);
+        let chart = |side| Chart::new(side, origins);
         let mut charts = Charts { left: chart(Side::Left), right: chart(Side::Right), meeting: Meeting::default() };
         charts.set_limits((constraint.limits.items, constraint.limits.states));
         charts
@@ -93,7 +95,7 @@ impl Charts {
         self.left.n_items() + self.right.n_items()
     }
 
-    pub fn fits(&mut self, cfg: &Cfg, l: SetId, r: SetId) -> bool {
-        self.meeting.fits(cfg, &self.left, &self.right, l, r)
+    pub fn fits(&mut self, symbols: &mut SymbolSets, l: SetId, r: SetId) -> bool {
+        self.meeting.fits(symbols, &self.left, &self.right, l, r)
     }
 }

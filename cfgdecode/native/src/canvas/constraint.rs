@@ -4,6 +4,7 @@ use super::anything::LoopGraphs;
 use super::pool::Pool;
 use super::representatives::Representatives;
 use crate::grammar::{Cfg, CfgError};
+use crate::intersect::SymbolSets;
 use crate::lexer::{ConfigId, Lexer, LexerError, LexerLimits, LexerSpec};
 use crate::vocabulary::{Effects, Vocabulary};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -40,6 +41,7 @@ pub enum ConstraintError {
 #[derive(Debug)]
 pub struct Tables {
     pub effects: Effects,
+    pub symbols: SymbolSets,
     pub(super) loops: LoopGraphs,
     pub representatives: Option<Representatives>,
     pub(super) pool: Option<Pool>,
@@ -48,9 +50,15 @@ pub struct Tables {
     pub(super) loose: Option<Option<Pool>>,
 }
 
+impl Tables {
+    pub fn memory_bytes(&self) -> usize {
+        self.effects.memory_bytes() + self.symbols.memory_bytes()
+    }
+}
+
 #[derive(Debug)]
 pub struct Constraint {
-    pub cfg: Cfg,
+    pub cfg: Arc<Cfg>,
     pub vocabulary: Arc<Vocabulary>,
     pub limits: Limits,
     pub start: ConfigId,
@@ -66,14 +74,15 @@ impl Constraint {
     pub fn new(cfg: Cfg, spec: LexerSpec, vocabulary: Arc<Vocabulary>, limits: Limits) -> Result<Constraint, ConstraintError> {
         let lexer = Lexer::new(spec.clone(), LexerLimits::default()).map_err(ConstraintError::Lexer)?;
         let start = lexer.start();
-        let constraint = Constraint { cfg, vocabulary, limits, start, spec, lanes: Default::default() };
+        let constraint = Constraint { cfg: Arc::new(cfg), vocabulary, limits, start, spec, lanes: Default::default() };
         constraint.lanes[0].get_or_init(|| Mutex::new(constraint.new_tables(lexer)));
         Ok(constraint)
     }
 
     fn new_tables(&self, lexer: Lexer) -> Tables {
         let effects = Effects::new(lexer, &self.spec.ignore, self.spec.terminals.len(), self.limits.table_bytes);
-        Tables { effects, loops: LoopGraphs::default(), representatives: None, pool: None, plain: None, loose: None }
+        let symbols = SymbolSets::new(self.cfg.clone(), 0);
+        Tables { effects, symbols, loops: LoopGraphs::default(), representatives: None, pool: None, plain: None, loose: None }
     }
 
     /// The tokens that stand for the vocabulary in searches, worked out at first use.
@@ -97,6 +106,6 @@ impl Constraint {
 
     /// Bytes of the tables of all lanes in use.
     pub fn table_bytes(&self) -> usize {
-        (0..N_LANES).filter(|&lane| self.lanes[lane].get().is_some()).map(|lane| self.tables(lane).effects.memory_bytes()).sum()
+        (0..N_LANES).filter(|&lane| self.lanes[lane].get().is_some()).map(|lane| self.tables(lane).memory_bytes()).sum()
     }
 }

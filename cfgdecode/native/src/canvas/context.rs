@@ -9,14 +9,16 @@ use super::charts::Charts;
 use super::constraint::Constraint;
 use super::pool::Pool;
 use super::view::{Choice, LeftRow};
-use crate::intersect::{Chart, SetId, Sources};
-use crate::lexer::ConfigId;
+use crate::intersect::{Chart, SetId, Sources, SymbolSets};
+use crate::lexer::{ConfigId, DEAD};
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
+/// Configurations in front of a token up to which each is asked for the token's effect.
+const FEW_CONFIGS: usize = 8;
 /// Completions that may be looked at for each item that may be made.
 const VISITS: usize = 10;
 
@@ -56,6 +58,7 @@ impl Inner {
 pub struct Context<'a> {
     pub constraint: &'a Constraint,
     pub effects: &'a mut Effects,
+    pub(super) symbols: &'a mut SymbolSets,
     pub(super) loops: &'a mut LoopGraphs,
     pub(super) pool: &'a mut Pool,
     pub(super) plain: &'a mut Pool,
@@ -158,7 +161,7 @@ impl Context<'_> {
                 Branch::End(c) => ends.push((c, set)),
                 Branch::Skip(rest) => inner.at(rest).eps.push(set),
                 Branch::Emit(t, rest) => {
-                    if self.charts.left.predicts(set, t) {
+                    if self.charts.left.expects(self.symbols, set, t) {
                         inner.at(rest).arcs.push((t, set));
                     }
                 }
@@ -172,6 +175,9 @@ impl Context<'_> {
         let vocabulary = &self.constraint.vocabulary;
         let mut from: Vec<(EffectId, SetId)> = Vec::new();
         if let Choice::One(t) = choice {
+            if row.len() > FEW_CONFIGS {
+                return self.advance_token(row, *t);
+            }
             from.extend(row.iter().map(|&(c, set)| (self.effects.of_token(vocabulary, c, *t), set)));
             return self.advance_effects(from, also);
         }
@@ -192,7 +198,7 @@ impl Context<'_> {
             for &(t, fresh) in self.effects.lexer.cuts(c).to_vec().iter() {
                 if self.effects.is_ignored(t) {
                     at.entry(fresh).or_default().eps.push(set);
-                } else if self.charts.left.predicts(set, t) {
+                } else if self.charts.left.expects(self.symbols, set, t) {
                     at.entry(fresh).or_default().arcs.push((t, set));
                 }
             }
@@ -201,7 +207,7 @@ impl Context<'_> {
         at.sort_unstable_by_key(|a| a.0);
         let mut points = LeftRow::new();
         for (fresh, mut sources) in at {
-            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, kind_of_fresh(fresh));
+            let set = self.charts.left.build_at(self.symbols, &mut sources, kind_of_fresh(fresh));
             if set != Chart::DEAD {
                 points.push((fresh, set));
             }
@@ -218,8 +224,42 @@ impl Context<'_> {
         for (effect, set) in from {
             self.follow_left(effect, set, &mut inner, &mut ends);
         }
+        self.finish_row(inner, ends)
+    }
+
+    /// The left row behind a token and many configurations: behind its first byte most of them are dead, or one.
+    fn advance_token(&mut self, row: &[(ConfigId, SetId)], token: TokenId) -> LeftRow {
+        let constraint = self.constraint;
+        let Some(&first) = constraint.vocabulary.text(token).first() else { return LeftRow::new() };
+        let mut inner = Inner::default();
+        let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
+        for &(c, set) in row {
+            let d = self.effects.lexer.step(c, first);
+            if d != DEAD {
+                let effect = self.effects.behind_first(&constraint.vocabulary, d, token);
+                self.follow_left(effect, set, &mut inner, &mut ends);
+            }
+            let cuts: SmallVec<[(u32, ConfigId); 4]> = SmallVec::from_slice(self.effects.lexer.cuts(c));
+            for (t, fresh) in cuts {
+                let begun = self.effects.lexer.step(fresh, first);
+                let is_ignored = self.effects.is_ignored(t);
+                if begun == DEAD || !is_ignored && !self.charts.left.expects(self.symbols, set, t) {
+                    continue;
+                }
+                match self.effects.behind_first(&constraint.vocabulary, begun, token) {
+                    Effects::DEAD => {}
+                    rest if is_ignored => inner.at(rest).eps.push(set),
+                    rest => inner.at(rest).arcs.push((t, set)),
+                }
+            }
+        }
+        self.finish_row(inner, ends)
+    }
+
+    /// The left row, given the points inside the slot's tokens and what ends behind it.
+    fn finish_row(&mut self, mut inner: Inner, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
         while let Some((effect, mut sources)) = inner.pop() {
-            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, kind_of_effect(effect));
+            let set = self.charts.left.build_at(self.symbols, &mut sources, kind_of_effect(effect));
             if set != Chart::DEAD {
                 self.follow_left(effect, set, &mut inner, &mut ends);
             }
@@ -236,7 +276,7 @@ impl Context<'_> {
         let mut row = LeftRow::new();
         for run in ends.chunk_by(|a, b| a.0 == b.0) {
             let mut sources = Sources { eps: run.iter().map(|e| e.1).collect(), arcs: SmallVec::new() };
-            let set = self.charts.left.build_at(&self.constraint.cfg, &mut sources, u64::from(run[0].0.0));
+            let set = self.charts.left.build_at(self.symbols, &mut sources, u64::from(run[0].0.0));
             if set != Chart::DEAD {
                 row.push((run[0].0, set));
             }
@@ -250,7 +290,7 @@ impl Context<'_> {
     pub fn end_set(&mut self, c: ConfigId) -> SetId {
         let mut sources = Sources::default();
         self.end_sources(c, &mut sources);
-        self.charts.right.build(&self.constraint.cfg, &mut sources)
+        self.charts.right.build(self.symbols, &mut sources)
     }
 
     /// The right set before an effect when the only continuation is configuration `config` with set
@@ -269,7 +309,7 @@ impl Context<'_> {
                 Branch::Emit(t, rest) => sources.arcs.push((t, self.right_of_effect_ending(rest, config, right, memo))),
             }
         }
-        let set = self.charts.right.build(&self.constraint.cfg, &mut sources);
+        let set = self.charts.right.build(self.symbols, &mut sources);
         memo.insert(effect, set);
         set
     }
@@ -293,14 +333,14 @@ impl Context<'_> {
         for (fresh, l) in fresh_points {
             for (effect, token) in self.candidates(fresh, choice) {
                 let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
-                if right == Chart::DEAD || !self.charts.fits(&self.constraint.cfg, l, right) {
+                if right == Chart::DEAD || !self.charts.fits(self.symbols, l, right) {
                     continue;
                 }
                 for &(config, l) in row {
                     for &(t, f) in self.effects.lexer.cuts(config).to_vec().iter().filter(|cut| cut.1 == fresh) {
                         debug_assert_eq!(f, fresh);
                         let right = if self.effects.is_ignored(t) { right } else { self.right_arc(t, right) };
-                        if self.charts.fits(&self.constraint.cfg, l, right) {
+                        if self.charts.fits(self.symbols, l, right) {
                             return Some(Step { config, right, token: Some(token) });
                         }
                     }
@@ -310,7 +350,7 @@ impl Context<'_> {
         for &(config, l) in row {
             for (effect, token) in self.candidates(config, choice) {
                 let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
-                if right != Chart::DEAD && self.charts.fits(&self.constraint.cfg, l, right) {
+                if right != Chart::DEAD && self.charts.fits(self.symbols, l, right) {
                     return Some(Step { config, right, token: Some(token) });
                 }
             }
@@ -344,12 +384,12 @@ impl Context<'_> {
         let Some(terminal) = terminal else { return left };
         let mut sources = Sources::default();
         sources.arcs.push((terminal, left));
-        self.charts.left.build(&self.constraint.cfg, &mut sources)
+        self.charts.left.build(self.symbols, &mut sources)
     }
 
     pub(super) fn right_arc(&mut self, terminal: u32, right: SetId) -> SetId {
         let mut sources = Sources::default();
         sources.arcs.push((terminal, right));
-        self.charts.right.build(&self.constraint.cfg, &mut sources)
+        self.charts.right.build(self.symbols, &mut sources)
     }
 }

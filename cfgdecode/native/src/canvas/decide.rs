@@ -445,7 +445,7 @@ pub(super) fn fits_row(ctx: &mut Context<'_>, view: &mut View, boundary: usize, 
     view.need_right(ctx, boundary, &configs);
     row.iter().any(|&(c, l)| {
         let right = view.right_set(ctx, boundary, c);
-        ctx.charts.fits(&ctx.constraint.cfg, l, right)
+        ctx.charts.fits(ctx.symbols, l, right)
     })
 }
 
@@ -458,7 +458,7 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
     let row = plain_row(ctx, view, end);
     let step = row.iter().find_map(|&(config, l)| {
         let right = ctx.end_set(config);
-        ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
+        ctx.charts.fits(ctx.symbols, l, right).then_some(Step { config, right, token: None })
     })?;
     let mut witness: Witness = vec![Vec::new(); view.len()];
     for (i, token) in walk_left(ctx, view, 0, end, step, &[])?.into_iter().enumerate() {
@@ -473,7 +473,7 @@ pub(super) fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usiz
     let row = plain_row(ctx, view, b);
     let step = row.iter().find_map(|&(config, l)| {
         let right = view.right_set(ctx, b, config);
-        ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
+        ctx.charts.fits(ctx.symbols, l, right).then_some(Step { config, right, token: None })
     })?;
     walk_left(ctx, view, a, b, step, latest)
 }

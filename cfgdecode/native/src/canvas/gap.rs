@@ -61,7 +61,7 @@ impl GapLeft {
         let costs = ctx.pool.costs.clone();
         // The walk takes the first that fits.
         pending.sort_by_key(|p: &Pending| p.completions.first().map_or(u32::MAX, Completion::cost));
-        let hub = ctx.charts.left.family(&ctx.constraint.cfg, entries, &costs, n_cells);
+        let hub = ctx.charts.left.family(ctx.symbols, entries, &costs, n_cells);
         GapLeft { n_cells, hub, pending }
     }
 
@@ -113,7 +113,7 @@ impl GapLeft {
     fn arrive(&self, ctx: &mut Context<'_>, m: u32, after: &Step, tokens: &mut Vec<TokenId>) -> Option<Arrived> {
         let (config, right) = (after.config, after.right);
         for p in &self.pending {
-            if p.config == config && (p.loop_token.is_some() || m == 0) && ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
+            if p.config == config && (p.loop_token.is_some() || m == 0) && ctx.charts.fits(ctx.symbols, p.set, right) {
                 tokens.extend(p.loop_token.into_iter().cycle().take(m as usize));
                 return Some(Arrived::Front(Step { config, right, token: None }));
             }
@@ -123,7 +123,7 @@ impl GapLeft {
                 }
                 let Some(spare) = m.checked_sub(way.cost()).filter(|&s| s == 0 || p.loop_token.is_some()) else { continue };
                 let Some(right) = ctx.back(p.config, &way.tokens, &way.configs, right) else { continue };
-                if ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
+                if ctx.charts.fits(ctx.symbols, p.set, right) {
                     tokens.extend(way.tokens.iter().rev());
                     tokens.extend(p.loop_token.into_iter().cycle().take(spare as usize));
                     return Some(Arrived::Front(Step { config: p.config, right, token: None }));
@@ -132,7 +132,7 @@ impl GapLeft {
         }
         if let Some((token, _)) = ctx.pool.filler.filter(|f| f.1 == config)
             && m > 0
-            && ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - 1), right)
+            && ctx.charts.fits(ctx.symbols, self.hub.member(m - 1), right)
         {
             tokens.push(token);
             return Some(Arrived::Hub(Next { token, config, right }, m - 1));
@@ -148,7 +148,7 @@ impl GapLeft {
         let right = ctx.back(config, &way.tokens[1..], &way.configs[1..], right)?;
         let next = Next { token, config, right };
         let at_hub = ctx.right_before(ctx.pool.begin, next)?;
-        if !ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - way.cost()), at_hub) {
+        if !ctx.charts.fits(ctx.symbols, self.hub.member(m - way.cost()), at_hub) {
             return None;
         }
         tokens.extend(way.tokens.iter().rev());
@@ -165,7 +165,7 @@ impl GapLeft {
                 }
                 let Some(right) = ctx.right_before(c.spelling.last(p.config), next) else { continue };
                 let Some(right) = ctx.back(p.config, &c.spelling.tokens, &c.spelling.configs, right) else { continue };
-                if ctx.charts.fits(&ctx.constraint.cfg, p.set, right) {
+                if ctx.charts.fits(ctx.symbols, p.set, right) {
                     tokens.extend(c.spelling.tokens.iter().rev());
                     tokens.extend(p.loop_token.into_iter().cycle().take(spare as usize));
                     return Some(Step { config: p.config, right, token: None });
@@ -179,7 +179,7 @@ impl GapLeft {
     fn step(&self, ctx: &mut Context<'_>, m: u32, next: Next, tokens: &mut Vec<TokenId>) -> Option<(Next, u32)> {
         if let Some((token, config)) = ctx.pool.filler
             && let Some(right) = ctx.right_before(config, next)
-            && ctx.charts.fits(&ctx.constraint.cfg, self.hub.member(m - 1), right)
+            && ctx.charts.fits(ctx.symbols, self.hub.member(m - 1), right)
         {
             let next = Next { token, config, right };
             let left = self.fewest(ctx, m - 1, next);
@@ -201,7 +201,7 @@ impl GapLeft {
 
     /// The fewest of `m` tokens that must be left for what is in front of filler, if filler takes up the others.
     fn fewest(&self, ctx: &mut Context<'_>, m: u32, filler: Next) -> u32 {
-        let is_filled = |ctx: &mut Context<'_>, m: u32| ctx.charts.fits(&ctx.constraint.cfg, self.hub.steady_member(m), filler.right);
+        let is_filled = |ctx: &mut Context<'_>, m: u32| ctx.charts.fits(ctx.symbols, self.hub.steady_member(m), filler.right);
         if ctx.right_before(filler.config, filler) != Some(filler.right) || !is_filled(ctx, m) {
             return m;
         }
@@ -329,7 +329,7 @@ impl View {
             }
         }
         let costs = ctx.pool.costs.clone();
-        ctx.charts.right.family(&ctx.constraint.cfg, entries, &costs, n_cells)
+        ctx.charts.right.family(ctx.symbols, entries, &costs, n_cells)
     }
 
     /// Adds what may follow configuration `c` inside a pool gap with `r` cells left before boundary `b`.
@@ -360,7 +360,7 @@ impl View {
                 }
                 match ended {
                     None => sources.add(&behind),
-                    Some(t) => sources.arcs.push((t, ctx.charts.right.build(&ctx.constraint.cfg, &mut behind))),
+                    Some(t) => sources.arcs.push((t, ctx.charts.right.build(ctx.symbols, &mut behind))),
                 }
             }
         }

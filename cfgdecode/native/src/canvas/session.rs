@@ -21,7 +21,7 @@ use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};
 use super::view::{Choice, View};
-use crate::intersect::Origins;
+use crate::intersect::{Origins, SymbolSets};
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -453,6 +453,13 @@ impl Session {
         let charts = self.charts.clone();
         let mut tables = constraint.tables(self.lane);
         let mut charts = charts.lock().unwrap_or_else(PoisonError::into_inner);
+        if tables.symbols.memory_bytes() > constraint.limits.table_bytes {
+            tables.symbols = SymbolSets::new(constraint.cfg.clone(), tables.symbols.generation + 1);
+        }
+        if charts.symbols != tables.symbols.generation {
+            empty(&mut charts, &constraint);
+            charts.symbols = tables.symbols.generation;
+        }
         if charts.n_items() > constraint.limits.items / 2 || charts.n_states() > constraint.limits.states / 2 {
             empty(&mut charts, &constraint);
         }
@@ -483,6 +490,7 @@ impl Session {
         let mut ctx = Context {
             constraint: &constraint,
             effects: &mut tables.effects,
+            symbols: &mut tables.symbols,
             loops: &mut tables.loops,
             pool,
             plain,
@@ -505,7 +513,7 @@ impl Session {
             effects: tables.effects.n_effects(),
             configs: tables.effects.lexer.n_configs(),
             trie_nodes: tables.effects.trie_nodes,
-            table_bytes: tables.effects.memory_bytes(),
+            table_bytes: tables.effects.memory_bytes() + tables.symbols.memory_bytes(),
             calls: self.stats.calls + 1,
             us: self.stats.us + began.elapsed().as_micros() as u64,
             us_by_stage: self.clock.us(),
@@ -546,5 +554,5 @@ pub(super) fn only(end: usize, n: usize) -> Vec<bool> {
 }
 
 fn empty(charts: &mut AllCharts, constraint: &Constraint) {
-    *charts = AllCharts { generation: charts.generation + 1, ..AllCharts::new(constraint) };
+    *charts = AllCharts { generation: charts.generation + 1, symbols: charts.symbols, ..AllCharts::new(constraint) };
 }

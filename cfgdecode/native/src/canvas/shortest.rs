@@ -69,7 +69,7 @@ impl<'a> Layers<'a> {
     fn read_off(&self, ctx: &mut Context<'_>, u: usize, end: usize) -> Option<Witness> {
         let mut step = self.rows[u][end].iter().find_map(|&(config, l)| {
             let right = ctx.end_set(config);
-            ctx.charts.fits(&ctx.constraint.cfg, l, right).then_some(Step { config, right, token: None })
+            ctx.charts.fits(ctx.symbols, l, right).then_some(Step { config, right, token: None })
         })?;
         let mut witness: Witness = vec![Vec::new(); self.slots.len()];
         let mut u = u;
@@ -102,6 +102,6 @@ impl<'a> Layers<'a> {
 
 impl Context<'_> {
     fn row_fits(&mut self, row: &[(ConfigId, SetId)], config: ConfigId, right: SetId) -> bool {
-        row.iter().filter(|r| r.0 == config).any(|&(_, l)| self.charts.fits(&self.constraint.cfg, l, right))
+        row.iter().filter(|r| r.0 == config).any(|&(_, l)| self.charts.fits(self.symbols, l, right))
     }
 }

@@ -93,7 +93,7 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
         Detail::Closing if n_cells <= SHORT => Choice::Some(representatives.closing.clone()),
         Detail::Plain | Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Plain => Choice::Some(representatives.plain.clone()),
-        Detail::Coarse => edge(),
+        Detail::Coarse => Choice::Some(representatives.coarse.clone()),
         Detail::Edges if n_cells == 1 => Choice::Some(representatives.wide.clone()),
         _ if n_cells == 1 => Choice::All,
         Detail::Fine if n_cells == 2 || n_cells == LONG && is_end => Choice::Some(representatives.wide.clone()),

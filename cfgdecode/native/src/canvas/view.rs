@@ -225,7 +225,7 @@ impl View {
 
     fn known_right_set(&self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
         match self.right[boundary].of_config.get(&c) {
-            Some(sources) => ctx.charts.right.build(&ctx.constraint.cfg, &mut sources.clone()),
+            Some(sources) => ctx.charts.right.build(ctx.symbols, &mut sources.clone()),
             None => Chart::DEAD,
         }
     }
@@ -359,7 +359,7 @@ impl View {
         let on = ctx.effects.going_on(&ctx.constraint.vocabulary, fresh, tokens);
         let mut sources = Sources::default();
         self.gather_right(ctx, j, &on.effects, &mut sources);
-        let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut sources, kind_of_fresh(fresh));
+        let set = ctx.charts.right.build_at(ctx.symbols, &mut sources, kind_of_fresh(fresh));
         self.right_row(j).of_fresh.insert(fresh, set);
         set
     }
@@ -407,7 +407,7 @@ impl View {
                             sources.add(more);
                         } else {
                             // Kept as one set: a set on top of it continues its chain.
-                            let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut more.clone(), u64::from(c.0));
+                            let set = ctx.charts.right.build_at(ctx.symbols, &mut more.clone(), u64::from(c.0));
                             sources.eps.push(set);
                         }
                     }
@@ -434,7 +434,7 @@ impl View {
         let mut sources = Sources::default();
         self.gather_right(ctx, j, &effects, &mut sources);
         let kind = kind_of_effect(effects[0]);
-        let set = ctx.charts.right.build_at(&ctx.constraint.cfg, &mut sources, kind);
+        let set = ctx.charts.right.build_at(ctx.symbols, &mut sources, kind);
         self.right_row(j).of_effects.insert(effects, set);
         set
     }
@@ -448,8 +448,8 @@ impl View {
         row.iter().any(|&(c, l)| {
             let mut sources = Sources::default();
             ctx.end_sources(c, &mut sources);
-            let r = ctx.charts.right.build(&ctx.constraint.cfg, &mut sources);
-            ctx.charts.fits(&ctx.constraint.cfg, l, r)
+            let r = ctx.charts.right.build(ctx.symbols, &mut sources);
+            ctx.charts.fits(ctx.symbols, l, r)
         })
     }
 }

@@ -18,10 +18,19 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub type Symbol = u32;
 
 /// From which end a chart grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     Left = 0,
     Right = 1,
+}
+
+impl Side {
+    pub fn other(self) -> Side {
+        match self {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +53,6 @@ pub struct SideTables {
     pub waits: Bits,
     /// Waiting symbol -> all symbols that may come next to it first (corner closure).
     pub expects: Vec<Box<[Symbol]>>,
-    /// Symbol -> itself and all that derive it by unit rules, those without use on this side left out.
-    pub up: Vec<Box<[Symbol]>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +66,8 @@ pub struct Cfg {
     pub rules: Vec<(Symbol, Symbol, Symbol)>,
     /// Symbol -> itself and all that derive it by unit rules.
     pub up: Vec<Box<[Symbol]>>,
+    /// The same without those that are no part of any binary rule, but for the goal.
+    pub useful_up: Vec<Box<[Symbol]>>,
     pub names: Vec<String>,
     pub is_empty: bool,
     sides: [SideTables; 2],
@@ -251,8 +260,10 @@ impl Builder {
         let mut seen = FxHashSet::default();
         self.binary.retain(|rule| seen.insert(*rule));
         let up = close_units(n, &self.unit);
-        let sides = [side_tables(n, &self.binary, &self.unit, &up, false), side_tables(n, &self.binary, &self.unit, &up, true)];
-        Cfg { n_terminals, n_symbols: n as u32, begin, end, goal, rules: self.binary, up, names: self.names, is_empty, sides }
+        let sides = [side_tables(n, &self.binary, &self.unit, false), side_tables(n, &self.binary, &self.unit, true)];
+        let is_useful = |y: Symbol| y == goal || sides.iter().any(|side| side.waits.has(y));
+        let useful_up = up.iter().map(|ys| ys.iter().copied().filter(|&y| is_useful(y)).collect()).collect();
+        Cfg { n_terminals, n_symbols: n as u32, begin, end, goal, rules: self.binary, up, useful_up, names: self.names, is_empty, sides }
     }
 }
 
@@ -281,7 +292,7 @@ fn close_units(n: usize, unit: &[(Symbol, Symbol)]) -> Vec<Box<[Symbol]>> {
         .collect()
 }
 
-fn side_tables(n: usize, binary: &[(Symbol, Symbol, Symbol)], unit: &[(Symbol, Symbol)], up: &[Box<[Symbol]>], mirrored: bool) -> SideTables {
+fn side_tables(n: usize, binary: &[(Symbol, Symbol, Symbol)], unit: &[(Symbol, Symbol)], mirrored: bool) -> SideTables {
     let oriented = |&(a, b, c): &(Symbol, Symbol, Symbol)| if mirrored { (a, c, b) } else { (a, b, c) };
     let mut combine = vec![Vec::new(); n];
     let mut continue_ = vec![Vec::new(); n];
@@ -298,14 +309,11 @@ fn side_tables(n: usize, binary: &[(Symbol, Symbol, Symbol)], unit: &[(Symbol, S
         corner_of[head as usize].push(body);
     }
     let expects = close_corners(n, &waits, &continue_, &corner_of);
-    let used = |y: Symbol| waits.has(y) || !combine[y as usize].is_empty();
-    let up = up.iter().map(|ys| ys.iter().copied().filter(|&y| used(y)).collect()).collect();
     SideTables {
         combine: combine.into_iter().map(Vec::into_boxed_slice).collect(),
         continue_: continue_.into_iter().map(Vec::into_boxed_slice).collect(),
         waits,
         expects,
-        up,
     }
 }
 

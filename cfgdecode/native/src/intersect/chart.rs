@@ -1,28 +1,30 @@
 //! One side's sets of items, built from what reaches a point of the canvas graph.
 //!
 //! Terms. *Source* of a point: another point's set, reached over an arc without label (`eps`) or over
-//! an arc with a terminal (`arcs`). *Item* `(w, origin)`: symbol `w` was completed between `origin` and
-//! here and waits for its sibling. *Predicted*: symbols that may begin here, by all that waits.
+//! an arc with a terminal (`arcs`). *Item* `(origin, W)`: each symbol of the set `W` was completed between `origin` and
+//! here and waits for its sibling. *Expected*: symbols that may begin here, by all that waits.
 //!
 //! A set built on top of another (an arc without label leads from one to the other) has all its items
-//! and more. Such sets form *chains*; an item whose origin is lower in the same chain than that of an
-//! equal item adds nothing and is left out. That is what keeps long gaps cheap: however many cells a
+//! and more. Such sets form *chains*; a symbol whose origin is lower in the same chain than another that it waits from
+//! adds nothing and is left out. That is what keeps long gaps cheap: however many cells a
 //! symbol may have begun in, only the latest is kept.
 //!
-//! Where many gaps lie between, even so a symbol may have an origin in each of them, and the charts grow with the square of their
+//! Where many gaps lie between, even so there may be an origin in each of them, and the charts grow with the square of their
 //! number. A chart with a bound on [`Origins`] does not; it then errs on a side that is known.
 //!
-//! Invariants: a set is immutable once built, except inside [`Chart::build_group`]; sets built from
+//! Invariants: a set is immutable once built; sets built from
 //! equal sources are the same set; `DEAD` has no items, `NONE` lies beyond the end of the
-//! text and predicts everything, `ROOT`
-//! holds only the end marker (⊢ on the left, ⊣ on the right).
-//! Cost of one set: completed (symbol, origin) pairs times the rules they take part in.
+//! text and expects everything, `ROOT`
+//! holds only the end marker (⊢ on the left, ⊣ on the right); the items of a set have different origins, in rising order.
+//! Cost of one set: the origins that are completed, times the items of each (`symbols.rs`).
 
 use super::family::Families;
-use crate::grammar::{Bits, Cfg, Side, Symbol};
-use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+use super::symbols::{SymbolSets, Symbols, add, is_within};
+use crate::grammar::{Side, Symbol};
+use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell};
+use std::collections::BinaryHeap;
 use std::hash::{Hash, Hasher};
 
 pub type SetId = u32;
@@ -40,15 +42,6 @@ impl Sources {
     }
 }
 
-/// The arcs inside a group of points that may reach one another (a gap of unbounded length).
-#[derive(Clone, Debug, Default)]
-pub struct GroupArcs {
-    /// (from, to): no label.
-    pub eps: Vec<(u32, u32)>,
-    /// (from, terminal, to).
-    pub arcs: Vec<(u32, Symbol, u32)>,
-}
-
 /// What part of the origins that a symbol may have are the oldest: without them the outermost brackets could not be closed.
 const OLD_SHARE: usize = 4;
 /// Marks a set as a chain of its own.
@@ -59,7 +52,7 @@ const OWN_CHAIN: u32 = 1 << 31;
 pub enum Origins {
     /// Any number: the chart is exact.
     All,
-    /// If there are more, those between the oldest and the latest sets are left out: what the chart says can be is so.
+    /// If there are more, those between the oldest and the latest are left out: what the chart says can be is so.
     Few(usize),
     /// If there are more, `Chart::ANYWHERE` stands for them: what the chart says cannot be is so.
     Widened(usize),
@@ -74,41 +67,26 @@ impl Origins {
     }
 }
 
-#[derive(Debug)]
-pub(super) enum Predicted {
-    Few(Box<[Symbol]>),
-    Many(Bits),
-    All,
-}
-
-impl Predicted {
-    #[inline]
-    fn has(&self, s: Symbol) -> bool {
-        match self {
-            Predicted::Few(list) => list.binary_search(&s).is_ok(),
-            Predicted::Many(bits) => bits.has(s),
-            Predicted::All => true,
-        }
-    }
-}
+/// Symbols that wait, and where they began.
+pub(super) type Item = (SetId, Symbols);
 
 #[derive(Debug)]
 pub(super) struct Set {
     pub(super) items: Items,
-    pub(super) predicted: Predicted,
+    /// What may come next.
+    pub(super) expected: Symbols,
     /// Sets of one chain contain one another in order of rank.
     pub(super) chain: u32,
     pub(super) rank: u32,
 }
 
-/// Sorted by symbol, then origin.
 #[derive(Debug)]
 pub(super) enum Items {
-    Listed(Box<[(Symbol, SetId)]>),
+    Listed(Box<[Item]>),
     /// A layer of a family, listed at first use.
     Member {
         family: u32,
-        listed: OnceCell<Box<[(Symbol, SetId)]>>,
+        listed: OnceCell<Box<[Item]>>,
     },
 }
 
@@ -119,6 +97,9 @@ pub struct Chart {
     pub(super) sets: Vec<Set>,
     pub(super) families: Families,
     memo: FxHashMap<Sources, SetId>,
+    /// Symbols completed from a set -> what they make with what waits there, by origin: a range of `made`.
+    steps: FxHashMap<(SetId, Symbols), (u32, u32)>,
+    made: Vec<Item>,
     /// Hash of items -> sets with those items: different sources often come to the same.
     by_items: FxHashMap<u64, SmallVec<[SetId; 1]>>,
     /// The latest set built for a place of the same kind, see [`Chart::build_at`].
@@ -136,11 +117,33 @@ pub struct Chart {
     /// Completions looked at so far, and how many may be: building a set can cost much more than the items it has in the end.
     pub visits: usize,
     pub max_visits: usize,
-    /// Scratch, kept to avoid allocation.
-    agenda: Vec<(Symbol, SetId)>,
-    /// (symbol, chain of its origin) -> highest rank seen.
-    best: FxHashMap<(Symbol, u32), u32>,
-    kept: Vec<(Symbol, SetId)>,
+    work: Work,
+}
+
+/// A set of symbols that grows: a known one as long as that is enough, then words.
+#[derive(Clone, Copy, Debug)]
+enum Gathered {
+    Known(Symbols),
+    Words(u32),
+}
+
+/// Scratch of a set being built, kept to avoid allocation.
+#[derive(Debug, Default)]
+struct Work {
+    /// By origin: the latest set that was completed from it, and its place in `all`.
+    places: Vec<(u32, u32)>,
+    /// What was completed from each origin up to here, and whether it is on the agenda.
+    all: Vec<(Gathered, bool)>,
+    agenda: BinaryHeap<SetId>,
+    /// By chain: the latest pass that saw it, the lowest rank of it, and what was seen from there or higher.
+    above: Vec<(u32, u32, Gathered)>,
+    /// The words of what is gathered.
+    words: Vec<u64>,
+    /// What waits, as far as it is known.
+    kept: Vec<Item>,
+    /// Counts sets, and passes over chains.
+    n_sets: u32,
+    n_passes: u32,
 }
 
 impl Chart {
@@ -150,13 +153,15 @@ impl Chart {
     /// Everything waits here, from here: any context. In widened charts only.
     pub const ANYWHERE: SetId = 3;
 
-    pub fn new(cfg: &Cfg, side: Side, origins: Origins) -> Chart {
+    pub fn new(side: Side, origins: Origins) -> Chart {
         let mut chart = Chart {
             side,
             origins,
             sets: Vec::new(),
             families: Families::default(),
             memo: FxHashMap::default(),
+            steps: FxHashMap::default(),
+            made: Vec::new(),
             by_items: FxHashMap::default(),
             latest: FxHashMap::default(),
             heads: Vec::new(),
@@ -167,21 +172,14 @@ impl Chart {
             overflowed: false,
             visits: 0,
             max_visits: usize::MAX,
-            agenda: Vec::new(),
-            best: FxHashMap::default(),
-            kept: Vec::new(),
+            work: Work::default(),
         };
-        chart.push(cfg, Vec::new(), &[]);
-        chart.push(cfg, Vec::new(), &[]);
-        chart.sets[Self::NONE as usize].predicted = Predicted::All;
-        let marker = if side == Side::Left { cfg.begin } else { cfg.end };
-        let tables = cfg.side(side);
-        let mut root: Vec<(Symbol, SetId)> = tables.up[marker as usize].iter().filter(|&&y| tables.waits.has(y)).map(|&y| (y, Self::NONE)).collect();
-        root.sort_unstable();
-        chart.push(cfg, root, &[]);
+        let root = SymbolSets::ROOT[side as usize];
+        chart.push(Vec::new(), SymbolSets::EMPTY, &[]);
+        chart.push(Vec::new(), SymbolSets::ALL, &[]);
+        chart.push(vec![(Self::NONE, root)], SymbolSets::BEHIND_ROOT[side as usize], &[]);
         if let Origins::Widened(_) = origins {
-            chart.push(cfg, tables.waits.iter().map(|w| (w, Self::ANYWHERE)).collect(), &[]);
-            chart.sets[Self::ANYWHERE as usize].predicted = Predicted::All;
+            chart.push(vec![(Self::ANYWHERE, SymbolSets::WAITS[side as usize])], SymbolSets::ALL, &[]);
         }
         chart
     }
@@ -195,10 +193,10 @@ impl Chart {
     }
 
     #[inline]
-    pub fn items(&self, set: SetId) -> &[(Symbol, SetId)] {
+    pub(super) fn items(&self, symbols: &mut SymbolSets, set: SetId) -> &[Item] {
         match &self.sets[set as usize].items {
             Items::Listed(items) => items,
-            Items::Member { family, listed } => listed.get_or_init(|| self.list_member(*family, set)),
+            Items::Member { family, listed } => listed.get_or_init(|| self.list_member(symbols, *family, set)),
         }
     }
 
@@ -216,19 +214,18 @@ impl Chart {
         u64::from(self.sets[id as usize].chain)
     }
 
-    /// Origins from which `symbol` waits at `set`.
     #[inline]
-    pub fn waiting(&self, set: SetId, symbol: Symbol) -> &[(Symbol, SetId)] {
-        of_symbol(self.items(set), symbol)
+    pub(super) fn expected(&self, set: SetId) -> Symbols {
+        self.sets[set as usize].expected
     }
 
+    /// Whether a symbol may come next.
     #[inline]
-    pub fn predicts(&self, set: SetId, symbol: Symbol) -> bool {
-        self.sets[set as usize].predicted.has(symbol)
+    pub fn expects(&self, symbols: &SymbolSets, set: SetId, symbol: Symbol) -> bool {
+        symbols.has(self.expected(set), symbol)
     }
 
-    fn push(&mut self, cfg: &Cfg, items: Vec<(Symbol, SetId)>, contains: &[SetId]) -> SetId {
-        let predicted = self.predict(cfg, &items);
+    fn push(&mut self, items: Vec<Item>, expected: Symbols, contains: &[SetId]) -> SetId {
         self.n_items += items.len();
         let new = self.sets.len() as SetId;
         let below = contains.iter().find(|&&s| s > Self::ROOT && self.heads[self.sets[s as usize].chain as usize] == s);
@@ -241,34 +238,22 @@ impl Chart {
         } else {
             self.heads[chain as usize] = new;
         }
-        self.sets.push(Set { items: Items::Listed(items.into_boxed_slice()), predicted, chain, rank });
+        self.sets.push(Set { items: Items::Listed(items.into_boxed_slice()), expected, chain, rank });
         new
     }
 
-    fn predict(&self, cfg: &Cfg, items: &[(Symbol, SetId)]) -> Predicted {
-        let expects = &cfg.side(self.side).expects;
-        let mut symbols: SmallVec<[Symbol; 16]> = items.iter().map(|i| i.0).collect();
-        symbols.dedup();
-        let total: usize = symbols.iter().map(|&w| expects[w as usize].len()).sum();
-        if total <= 32 {
-            let mut all: Vec<Symbol> = symbols.iter().flat_map(|&w| expects[w as usize].iter().copied()).collect();
-            all.sort_unstable();
-            all.dedup();
-            return Predicted::Few(all.into_boxed_slice());
-        }
-        let mut bits = Bits::new(cfg.n_symbols as usize);
-        for w in symbols {
-            for &s in &expects[w as usize] {
-                bits.insert(s);
-            }
-        }
-        Predicted::Many(bits)
+    /// What may come next where these wait.
+    fn expected_by(&self, symbols: &mut SymbolSets, items: &[Item]) -> Symbols {
+        let mut waiting: SmallVec<[Symbols; 32]> = items.iter().map(|item| item.1).collect();
+        waiting.sort_unstable();
+        waiting.dedup();
+        symbols.expected(self.side, &waiting)
     }
 
     /// The set of a point with these sources; `DEAD` if nothing useful reaches it.
-    pub fn build(&mut self, cfg: &Cfg, sources: &mut Sources) -> SetId {
+    pub fn build(&mut self, symbols: &mut SymbolSets, sources: &mut Sources) -> SetId {
         sources.eps.retain(|s| *s != Self::DEAD);
-        sources.arcs.retain(|(t, s)| *s != Self::DEAD && self.sets[*s as usize].predicted.has(*t));
+        sources.arcs.retain(|(t, s)| *s != Self::DEAD && symbols.has(self.sets[*s as usize].expected, *t));
         sources.eps.sort_unstable();
         sources.eps.dedup();
         match (sources.eps.len(), sources.arcs.len()) {
@@ -279,7 +264,7 @@ impl Chart {
         sources.arcs.sort_unstable();
         sources.arcs.dedup();
         let below = self.below.take();
-        self.merge_origins(cfg, sources);
+        self.merge_origins(symbols, sources);
         self.below = below;
         if let Some(&known) = self.memo.get(sources) {
             return known;
@@ -288,7 +273,7 @@ impl Chart {
             self.overflowed = true;
             return Self::DEAD;
         }
-        let set = self.saturate(cfg, sources);
+        let set = self.saturate(symbols, sources);
         if self.overflowed {
             return Self::DEAD;
         }
@@ -298,9 +283,9 @@ impl Chart {
 
     /// Like [`Chart::build`], for a place of some `kind` (a lexer configuration, an effect). If the set
     /// has everything that the latest set of that kind had, it continues that set's chain.
-    pub fn build_at(&mut self, cfg: &Cfg, sources: &mut Sources, kind: u64) -> SetId {
+    pub fn build_at(&mut self, symbols: &mut SymbolSets, sources: &mut Sources, kind: u64) -> SetId {
         self.below = self.latest.get(&kind).copied();
-        let set = self.build(cfg, sources);
+        let set = self.build(symbols, sources);
         self.below = None;
         if set != Self::DEAD {
             self.latest.insert(kind, set);
@@ -308,16 +293,8 @@ impl Chart {
         set
     }
 
-    /// Whether every item of `set` is in `best`, or one from higher in its origin's chain.
-    fn covers(&self, best: &FxHashMap<(Symbol, u32), u32>, set: SetId) -> bool {
-        self.items(set).iter().all(|&(w, origin)| {
-            let from = &self.sets[origin as usize];
-            best.get(&(w, from.chain)).is_some_and(|&rank| rank >= from.rank)
-        })
-    }
-
     /// One origin per terminal: reading `t` from either of two points is reading it from their union.
-    fn merge_origins(&mut self, cfg: &Cfg, sources: &mut Sources) {
+    fn merge_origins(&mut self, symbols: &mut SymbolSets, sources: &mut Sources) {
         if !sources.arcs.windows(2).any(|pair| pair[0].0 == pair[1].0) {
             return;
         }
@@ -327,271 +304,257 @@ impl Chart {
                 run[0].1
             } else {
                 let mut union = Sources { eps: run.iter().map(|arc| arc.1).collect(), arcs: SmallVec::new() };
-                self.build(cfg, &mut union)
+                self.build(symbols, &mut union)
             };
             sources.arcs.push((run[0].0, origin));
         }
     }
 
-    /// Completes upward from the terminals that end here, filtered by what the origins predicted.
-    fn saturate(&mut self, cfg: &Cfg, sources: &Sources) -> SetId {
-        let tables = cfg.side(self.side);
-        let mut agenda = std::mem::take(&mut self.agenda);
-        let mut best = std::mem::take(&mut self.best);
-        let mut kept = std::mem::take(&mut self.kept);
-        agenda.extend_from_slice(&sources.arcs);
-        while let Some((x, origin)) = agenda.pop() {
-            self.visits += 1;
-            if best.len() > self.max_items || self.visits > self.max_visits {
-                self.overflowed = true;
-                agenda.clear();
-                break;
-            }
-            let from = &self.sets[origin as usize];
-            for &y in tables.up[x as usize].iter() {
-                if !from.predicted.has(y) || !raise(&mut best, (y, from.chain), from.rank) {
-                    continue;
-                }
-                if tables.waits.has(y) {
-                    kept.push((y, origin));
-                }
-                for &(waiting, parent) in tables.combine[y as usize].iter() {
-                    for &(_, further) in self.waiting(origin, waiting) {
-                        agenda.push((parent, further));
-                    }
-                }
-            }
-        }
+    fn saturate(&mut self, symbols: &mut SymbolSets, sources: &Sources) -> SetId {
+        let mut work = std::mem::take(&mut self.work);
+        work.n_sets += 1;
+        work.places.resize(self.sets.len(), (0, 0));
+        work.begin_pass(self.heads.len());
+        self.complete(symbols, sources, &mut work);
         for &e in &sources.eps {
-            for &(y, origin) in self.items(e) {
-                let from = &self.sets[origin as usize];
-                if raise(&mut best, (y, from.chain), from.rank) {
-                    kept.push((y, origin));
-                }
-            }
+            work.kept.extend_from_slice(self.items(symbols, e));
         }
-        kept.retain(|&(y, origin)| {
-            let from = &self.sets[origin as usize];
-            best.get(&(y, from.chain)) == Some(&from.rank)
-        });
-        kept.sort_unstable();
-        self.bound(&mut kept, &mut best);
+        let mut kept = self.highest(symbols, &mut work);
+        self.bound(symbols, &mut kept);
         let mut contains = sources.eps.clone();
-        if let Some(below) = self.below.filter(|&b| self.covers(&best, b)) {
+        if let Some(below) = self.below.filter(|&b| !contains.contains(&b) && self.covers(symbols, &kept, b)) {
             contains.insert(0, below);
         }
-        let set = if kept.is_empty() { Self::DEAD } else { self.share(cfg, &kept, &contains) };
-        kept.clear();
-        best.clear();
-        (self.agenda, self.best, self.kept) = (agenda, best, kept);
+        let set = if kept.is_empty() { Self::DEAD } else { self.share(symbols, kept, &contains) };
+        work.all.clear();
+        work.words.clear();
+        self.work = work;
         set
     }
 
-    /// Leaves no symbol more origins than it may have.
-    fn bound(&self, kept: &mut Vec<(Symbol, SetId)>, best: &mut FxHashMap<(Symbol, u32), u32>) {
-        let most = self.origins.most();
-        if most == usize::MAX || !kept.chunk_by(|a, b| a.0 == b.0).any(|run| run.len() > most) {
-            return;
+    /// Completes upward from the terminals that end here, as far as the origins expect it; the latest origins first.
+    fn complete(&mut self, symbols: &mut SymbolSets, sources: &Sources, work: &mut Work) {
+        for &(terminal, origin) in &sources.arcs {
+            let unit = symbols.unit(terminal);
+            let completed = symbols.common(unit, self.expected(origin));
+            work.add(symbols, origin, completed);
         }
-        let mut bounded = Vec::with_capacity(kept.len());
-        for run in kept.chunk_by(|a, b| a.0 == b.0) {
-            match self.origins {
-                Origins::Widened(_) if run.len() > most || run[0].1 == Self::ANYWHERE => {
-                    bounded.push((run[0].0, Self::ANYWHERE));
-                    best.insert((run[0].0, self.sets[Self::ANYWHERE as usize].chain), 0);
-                }
-                _ if run.len() > most => {
-                    let n_old = most / OLD_SHARE;
-                    bounded.extend_from_slice(&run[..n_old]);
-                    bounded.extend_from_slice(&run[run.len() - (most - n_old)..]);
-                }
-                _ => bounded.extend_from_slice(run),
+        while let Some(origin) = work.agenda.pop() {
+            let new = work.take(symbols, origin);
+            let (chain, rank) = (self.sets[origin as usize].chain, self.sets[origin as usize].rank);
+            if !work.is_highest(symbols, chain, rank, new) {
+                continue;
+            }
+            let waiting = symbols.waiting(self.side, new);
+            if waiting != SymbolSets::EMPTY {
+                work.kept.push((origin, waiting));
+            }
+            self.visits += 1;
+            if work.all.len() > self.max_items || self.visits > self.max_visits {
+                self.overflowed = true;
+                work.agenda.clear();
+                return;
+            }
+            let (from, to) = match self.steps.get(&(origin, new)) {
+                Some(&known) => known,
+                None => self.step(symbols, origin, new),
+            };
+            for &(further, parents) in &self.made[from as usize..to as usize] {
+                work.add(symbols, further, parents);
             }
         }
-        *kept = bounded;
+    }
+
+    /// What symbols completed from a set make with what waits there, as far as the origins expect it.
+    fn step(&mut self, symbols: &mut SymbolSets, origin: SetId, completed: Symbols) -> (u32, u32) {
+        let mut made = std::mem::take(&mut self.made);
+        let from = made.len();
+        let items = self.items(symbols, origin);
+        for &(further, waiting) in items {
+            let parents = symbols.combined(self.side, waiting, completed);
+            let parents = symbols.common(parents, self.expected(further));
+            if parents != SymbolSets::EMPTY {
+                made.push((further, parents));
+            }
+        }
+        let step = (from as u32, made.len() as u32);
+        self.visits += items.len();
+        self.made = made;
+        self.steps.insert((origin, completed), step);
+        step
+    }
+
+    /// What waits, without what waits from higher in the same chain as well; by origin.
+    fn highest(&self, symbols: &mut SymbolSets, work: &mut Work) -> Vec<Item> {
+        let mut kept = std::mem::take(&mut work.kept);
+        kept.sort_unstable();
+        kept.dedup();
+        work.begin_pass(self.heads.len());
+        let mut highest: Vec<Item> = Vec::with_capacity(kept.len());
+        for run in kept.chunk_by(|a, b| a.0 == b.0).rev() {
+            let (chain, rank) = (self.sets[run[0].0 as usize].chain, self.sets[run[0].0 as usize].rank);
+            let all = work.union(symbols, run);
+            if work.is_highest(symbols, chain, rank, all) {
+                highest.push((run[0].0, all));
+            }
+        }
+        highest.reverse();
+        kept.clear();
+        work.kept = kept;
+        highest
+    }
+
+    /// Whether every symbol that waits at `set` waits among `items`, from there or from higher in the chain.
+    fn covers(&self, symbols: &mut SymbolSets, items: &[Item], set: SetId) -> bool {
+        let below = self.items(symbols, set);
+        let mut rest = Vec::new();
+        below.iter().all(|&(origin, waiting)| {
+            let same = items.binary_search_by_key(&origin, |item| item.0).map_or(SymbolSets::EMPTY, |at| items[at].1);
+            if symbols.is_within(waiting, same) {
+                return true;
+            }
+            let from = &self.sets[origin as usize];
+            let is_above = |item: &&Item| self.sets[item.0 as usize].chain == from.chain && self.sets[item.0 as usize].rank >= from.rank;
+            rest.clear();
+            rest.resize(symbols.n_words(), 0);
+            items.iter().filter(is_above).for_each(|item| add(&mut rest, symbols.words(item.1)));
+            is_within(symbols.words(waiting), &rest)
+        })
+    }
+
+    /// Leaves no symbol more origins than it may have.
+    fn bound(&self, symbols: &mut SymbolSets, kept: &mut Vec<Item>) {
+        let most = self.origins.most();
+        let anywhere =
+            kept.iter().take(Self::ANYWHERE as usize).position(|item| item.0 == Self::ANYWHERE && matches!(self.origins, Origins::Widened(_)));
+        if kept.len() <= most && anywhere.is_none() {
+            return;
+        }
+        let anywhere = anywhere.map_or(SymbolSets::EMPTY, |at| kept.remove(at).1);
+        let sets: Vec<Symbols> = kept.iter().map(|item| item.1).collect();
+        match self.origins {
+            Origins::All => {}
+            Origins::Few(_) => {
+                let n_old = most / OLD_SHARE;
+                let bounded = symbols.without_between(&sets, n_old, most - n_old);
+                kept.iter_mut().zip(bounded).for_each(|(item, rest)| item.1 = rest);
+            }
+            Origins::Widened(_) => {
+                let many = symbols.in_more_than(&sets, most);
+                let anywhere = symbols.union(many, anywhere);
+                kept.iter_mut().for_each(|item| item.1 = symbols.minus(item.1, anywhere));
+                if anywhere != SymbolSets::EMPTY {
+                    kept.insert(kept.partition_point(|item| item.0 < Self::ANYWHERE), (Self::ANYWHERE, anywhere));
+                }
+            }
+        }
+        kept.retain(|item| item.1 != SymbolSets::EMPTY);
     }
 
     /// The set with these items, new or known.
-    pub(super) fn share(&mut self, cfg: &Cfg, items: &[(Symbol, SetId)], contains: &[SetId]) -> SetId {
+    pub(super) fn share(&mut self, symbols: &mut SymbolSets, items: Vec<Item>, contains: &[SetId]) -> SetId {
         let mut hasher = FxHasher::default();
         items.hash(&mut hasher);
         let hash = hasher.finish();
-        if let Some(known) = self.by_items.get(&hash).into_iter().flatten().find(|&&s| *self.items(s) == *items) {
+        if let Some(known) = self.by_items.get(&hash).into_iter().flatten().find(|&&s| *self.items(symbols, s) == *items) {
             return *known;
         }
-        let new = self.push(cfg, items.to_vec(), contains);
+        let expected = self.expected_by(symbols, &items);
+        let new = self.push(items, expected, contains);
         self.by_items.entry(hash).or_default().push(new);
         new
     }
 
-    /// The sets of `outer.len()` points that may reach one another by `inner`, each with its outer
-    /// sources. Items are propagated until nothing changes; inside the group the top-down filter is
-    /// left out (it is a filter only).
-    pub fn build_group(&mut self, cfg: &Cfg, outer: &[Sources], inner: &GroupArcs) -> Vec<SetId> {
-        Group::new(self, cfg, outer, inner).saturate()
+    /// A set that is not shared.
+    pub(super) fn push_own(&mut self, symbols: &mut SymbolSets, items: Vec<Item>) -> SetId {
+        let expected = self.expected_by(symbols, &items);
+        self.push(items, expected, &[])
     }
 }
 
-/// Notes a symbol with an origin of this rank; answers whether none as high was known.
-#[inline]
-pub(super) fn raise(best: &mut FxHashMap<(Symbol, u32), u32>, key: (Symbol, u32), rank: u32) -> bool {
-    match best.entry(key) {
-        std::collections::hash_map::Entry::Occupied(mut known) => {
-            let higher = rank > *known.get();
-            if higher {
-                known.insert(rank);
-            }
-            higher
-        }
-        std::collections::hash_map::Entry::Vacant(entry) => {
-            entry.insert(rank);
-            true
-        }
+impl Work {
+    fn begin_pass(&mut self, n_chains: usize) {
+        self.n_passes += 1;
+        self.above.resize(n_chains, (0, 0, Gathered::Known(SymbolSets::EMPTY)));
     }
-}
 
-#[inline]
-fn of_symbol(items: &[(Symbol, SetId)], symbol: Symbol) -> &[(Symbol, SetId)] {
-    let start = items.partition_point(|i| i.0 < symbol);
-    let len = items[start..].iter().take_while(|i| i.0 == symbol).count();
-    &items[start..start + len]
-}
-
-/// Work in progress of [`Chart::build_group`]. Points of the group are named `base + index` as origins.
-struct Group<'a> {
-    chart: &'a mut Chart,
-    cfg: &'a Cfg,
-    base: SetId,
-    outer: &'a [Sources],
-    inner: &'a GroupArcs,
-    items: Vec<FxHashMap<Symbol, Vec<SetId>>>,
-    /// At an inner origin: what was completed from it, and where.
-    completed_from: Vec<FxHashMap<Symbol, Vec<u32>>>,
-    eps_from: Vec<Vec<u32>>,
-    agenda: Vec<Event>,
-    done: FxHashSet<(Symbol, SetId, u32)>,
-}
-
-enum Event {
-    /// Symbol completed from the origin to this point.
-    Completed(Symbol, SetId, u32),
-    /// Symbol from the origin waits at this point.
-    Waits(Symbol, SetId, u32),
-}
-
-impl<'a> Group<'a> {
-    fn new(chart: &'a mut Chart, cfg: &'a Cfg, outer: &'a [Sources], inner: &'a GroupArcs) -> Group<'a> {
-        let n = outer.len();
-        let mut eps_from = vec![Vec::new(); n];
-        for &(from, to) in &inner.eps {
-            eps_from[from as usize].push(to);
+    /// Adds symbols to what is gathered; whether some are new.
+    #[inline]
+    fn gather(words: &mut Vec<u64>, symbols: &SymbolSets, gathered: &mut Gathered, more: Symbols) -> bool {
+        let n = symbols.n_words();
+        let at = match *gathered {
+            Gathered::Known(known) if symbols.is_within(more, known) => return false,
+            Gathered::Known(known) if symbols.is_within(known, more) => {
+                *gathered = Gathered::Known(more);
+                return true;
+            }
+            Gathered::Known(known) => {
+                let at = words.len();
+                words.extend_from_slice(symbols.words(known));
+                *gathered = Gathered::Words(at as u32);
+                at
+            }
+            Gathered::Words(at) => at as usize,
+        };
+        let mut new = 0;
+        for (word, more) in words[at..at + n].iter_mut().zip(symbols.words(more)) {
+            new |= more & !*word;
+            *word |= more;
         }
-        Group {
-            base: chart.sets.len() as SetId,
-            chart,
-            cfg,
-            outer,
-            inner,
-            items: vec![FxHashMap::default(); n],
-            completed_from: vec![FxHashMap::default(); n],
-            eps_from,
-            agenda: Vec::new(),
-            done: FxHashSet::default(),
+        new != 0
+    }
+
+    fn set_of(&self, symbols: &mut SymbolSets, gathered: Gathered) -> Symbols {
+        match gathered {
+            Gathered::Known(known) => known,
+            Gathered::Words(at) => symbols.intern(&self.words[at as usize..][..symbols.n_words()]),
         }
     }
 
-    fn saturate(mut self) -> Vec<SetId> {
-        for (point, sources) in self.outer.iter().enumerate() {
-            for &e in &sources.eps {
-                for &(w, origin) in self.chart.items(e) {
-                    self.agenda.push(Event::Waits(w, origin, point as u32));
-                }
-            }
-            for &(t, origin) in &sources.arcs {
-                if origin != Chart::DEAD {
-                    self.agenda.push(Event::Completed(t, origin, point as u32));
-                }
-            }
-        }
-        for &(from, t, to) in &self.inner.arcs {
-            self.agenda.push(Event::Completed(t, self.base + from, to));
-        }
-        while let Some(event) = self.agenda.pop() {
-            if self.done.len() > self.chart.max_items {
-                self.chart.overflowed = true;
-                break;
-            }
-            match event {
-                Event::Completed(x, origin, point) => self.completed(x, origin, point),
-                Event::Waits(w, origin, point) => self.waits(w, origin, point),
-            }
-        }
-        self.finish()
+    /// The symbols of all these items.
+    fn union(&mut self, symbols: &mut SymbolSets, items: &[Item]) -> Symbols {
+        let mut all = Gathered::Known(items[0].1);
+        items[1..].iter().for_each(|item| _ = Work::gather(&mut self.words, symbols, &mut all, item.1));
+        self.set_of(symbols, all)
     }
 
-    fn completed(&mut self, x: Symbol, origin: SetId, point: u32) {
-        let tables = self.cfg.side(self.chart.side);
-        for &y in tables.up[x as usize].iter() {
-            let inner = origin >= self.base;
-            if !inner && !self.chart.predicts(origin, y) || !self.done.insert((y, origin, point)) {
-                continue;
-            }
-            if tables.waits.has(y) {
-                self.agenda.push(Event::Waits(y, origin, point));
-            }
-            if inner {
-                let o = (origin - self.base) as usize;
-                self.completed_from[o].entry(y).or_default().push(point);
-                for &(waiting, parent) in tables.combine[y as usize].iter() {
-                    for &further in self.items[o].get(&waiting).into_iter().flatten() {
-                        self.agenda.push(Event::Completed(parent, further, point));
-                    }
-                }
-            } else {
-                for &(waiting, parent) in tables.combine[y as usize].iter() {
-                    for &(_, further) in self.chart.waiting(origin, waiting) {
-                        self.agenda.push(Event::Completed(parent, further, point));
-                    }
-                }
-            }
+    /// Whether some of these symbols were not seen in this pass from this rank of the chain or a higher one; notes them.
+    #[inline]
+    fn is_highest(&mut self, symbols: &SymbolSets, chain: u32, rank: u32, new: Symbols) -> bool {
+        let above = &mut self.above[chain as usize];
+        if above.0 != self.n_passes {
+            *above = (self.n_passes, rank, Gathered::Known(new));
+            return true;
         }
+        let is_above = rank > above.1;
+        above.1 = rank.min(above.1);
+        Work::gather(&mut self.words, symbols, &mut above.2, new) || is_above
     }
 
-    fn waits(&mut self, w: Symbol, origin: SetId, point: u32) {
-        let origins = self.items[point as usize].entry(w).or_default();
-        if origins.contains(&origin) {
+    /// Notes symbols as completed from an origin.
+    #[inline]
+    fn add(&mut self, symbols: &SymbolSets, origin: SetId, completed: Symbols) {
+        if completed == SymbolSets::EMPTY {
             return;
         }
-        origins.push(origin);
-        for &to in &self.eps_from[point as usize] {
-            self.agenda.push(Event::Waits(w, origin, to));
+        let place = &mut self.places[origin as usize];
+        if place.0 != self.n_sets {
+            *place = (self.n_sets, self.all.len() as u32);
+            self.all.push((Gathered::Known(completed), true));
+            self.agenda.push(origin);
+            return;
         }
-        let tables = self.cfg.side(self.chart.side);
-        for &(completed, parent) in tables.continue_[w as usize].iter() {
-            for &to in self.completed_from[point as usize].get(&completed).into_iter().flatten() {
-                self.agenda.push(Event::Completed(parent, origin, to));
-            }
+        let (all, is_waiting) = &mut self.all[place.1 as usize];
+        if Work::gather(&mut self.words, symbols, all, completed) && !std::mem::replace(is_waiting, true) {
+            self.agenda.push(origin);
         }
     }
 
-    fn finish(self) -> Vec<SetId> {
-        let Group { chart, cfg, base, items, .. } = self;
-        let n = items.len();
-        for (point, by_symbol) in items.into_iter().enumerate() {
-            let mut list: Vec<(Symbol, SetId)> = Vec::new();
-            #[allow(clippy::iter_over_hash_type)] // sorted below
-            for (w, origins) in by_symbol {
-                list.extend(origins.into_iter().map(|o| (w, o)));
-            }
-            list.sort_unstable();
-            let set = chart.push(cfg, list, &[]);
-            debug_assert_eq!(set, base + point as u32);
-        }
-        (0..n as u32)
-            .map(|point| {
-                let set = base + point;
-                if chart.items(set).is_empty() { Chart::DEAD } else { set }
-            })
-            .collect()
+    /// All that was completed from an origin.
+    fn take(&mut self, symbols: &mut SymbolSets, origin: SetId) -> Symbols {
+        let (all, is_waiting) = &mut self.all[self.places[origin as usize].1 as usize];
+        *is_waiting = false;
+        let all = *all;
+        self.set_of(symbols, all)
     }
 }

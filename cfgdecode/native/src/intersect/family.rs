@@ -16,9 +16,11 @@
 //! Dijkstra's algorithm) over Earley items.
 
 use super::SetId;
-use super::chart::{Chart, Items, Origins, Predicted, Set, raise};
-use crate::grammar::{Bits, Cfg, Symbol};
+use super::chart::{Chart, Item, Items, Origins, Set};
+use super::symbols::{SymbolSets, Symbols, add, is_within};
+use crate::grammar::{Bits, Symbol};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -95,62 +97,76 @@ pub struct Costs {
 #[derive(Debug)]
 struct Inside {
     handle: Family,
-    /// Items with an origin outside the gap, sorted.
-    context: Vec<Item>,
-    /// By what they take: the sets of the rigid ones, from which what is elastic goes on to any later layer.
+    /// What waits from outside the gap, by origin.
+    context: Vec<Taking>,
+    /// By what they take: the sets of the rigid items, from which what is elastic goes on to any later layer.
     rigid: Vec<(u32, SetId)>,
     costs: Arc<Costs>,
 }
 
+/// Symbols that wait from an origin outside the gap, and the tokens of the gap that they take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Item {
-    symbol: Symbol,
+struct Taking {
     origin: SetId,
     cost: u32,
     is_elastic: bool,
+    waiting: Symbols,
 }
 
-impl Item {
+impl Taking {
     fn takes(&self, layer: u32) -> bool {
         self.cost == layer || self.is_elastic && self.cost < layer
     }
 }
 
-/// By rising cost; of equal cost, what is elastic first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Event {
-    cost: u32,
-    is_rigid: bool,
-    /// The symbol waits here, else it was completed here.
-    waits: bool,
-    symbol: Symbol,
-    origin: SetId,
-}
+/// By rising cost; of equal cost, what is elastic first, then what began last.
+type Event = (u32, bool, Reverse<SetId>);
 
-/// Events by rising cost. Those that cost nothing come first in any order: with gaps of any length they are all.
+/// What is still to be looked at.
 #[derive(Default)]
 struct Agenda {
-    free: Vec<Event>,
-    others: BinaryHeap<Reverse<Event>>,
+    /// Of equal events, symbols completed and symbols that wait.
+    found: FxHashMap<Event, (Symbols, Symbols)>,
+    order: BinaryHeap<Reverse<Event>>,
 }
 
 impl Agenda {
-    fn push(&mut self, event: Event) {
-        if event.cost == 0 && !event.is_rigid {
-            self.free.push(event);
-        } else {
-            self.others.push(Reverse(event));
-        }
+    fn at(&mut self, event: Event) -> &mut (Symbols, Symbols) {
+        self.found.entry(event).or_insert_with(|| {
+            self.order.push(Reverse(event));
+            (SymbolSets::EMPTY, SymbolSets::EMPTY)
+        })
     }
 
-    fn pop(&mut self) -> Option<Event> {
-        self.free.pop().or_else(|| Some(self.others.pop()?.0))
+    fn pop(&mut self) -> Option<(Event, (Symbols, Symbols))> {
+        let Reverse(event) = self.order.pop()?;
+        self.found.remove(&event).map(|found| (event, found))
+    }
+}
+
+/// What was seen from the sets of a chain.
+#[derive(Default)]
+struct Seen(FxHashMap<u32, SmallVec<[(u32, Symbols); 2]>>);
+
+impl Seen {
+    /// Adds what was seen from this rank or a higher one.
+    fn collect(&self, symbols: &SymbolSets, (chain, rank): (u32, u32), words: &mut [u64]) {
+        let seen = self.0.get(&chain).into_iter().flatten().filter(|s| s.0 >= rank);
+        seen.for_each(|s| add(words, symbols.words(s.1)));
+    }
+
+    fn insert(&mut self, symbols: &mut SymbolSets, (chain, rank): (u32, u32), new: Symbols) {
+        let seen = self.0.entry(chain).or_default();
+        match seen.iter_mut().find(|s| s.0 == rank) {
+            Some(known) => known.1 = symbols.union(known.1, new),
+            None => seen.push((rank, new)),
+        }
     }
 }
 
 impl Chart {
     /// The family of a gap of up to `n_cells` cells with these entries.
-    pub fn family(&mut self, cfg: &Cfg, mut entries: Vec<Entered>, costs: &Arc<Costs>, n_cells: u32) -> Family {
+    pub fn family(&mut self, symbols: &mut SymbolSets, mut entries: Vec<Entered>, costs: &Arc<Costs>, n_cells: u32) -> Family {
         entries.retain(|(entry, cost, _)| *cost <= n_cells && !matches!(entry, Entry::Set(Self::DEAD) | Entry::Arc(_, Self::DEAD)));
         entries.sort_unstable();
         entries.dedup();
@@ -168,7 +184,7 @@ impl Chart {
             return Family::DEAD;
         }
         let n_layers = (n_cells + 1).next_power_of_two();
-        let Some(context) = self.close(cfg, &key.1, costs, n_layers) else {
+        let Some(context) = Closing::new(self, symbols, costs, n_layers).close(&key.1) else {
             self.overflowed = true;
             return Family::DEAD;
         };
@@ -177,14 +193,14 @@ impl Chart {
             return Family::DEAD;
         };
         let is_elastic = costs.least == costs.elastic && context.iter().all(|c| c.is_elastic);
-        let rigid = self.rigid_sets(cfg, &context);
+        let rigid = self.rigid_sets(symbols, &context);
         let handle = Family { base: self.sets.len() as SetId, least, n_layers, is_elastic };
         let family = self.families.all.len() as u32;
         for _ in 0..if is_elastic { 1 } else { 2 } {
             let chain = self.heads.len() as u32;
             self.heads.push(SetId::MAX);
             for rank in 0..n_layers {
-                self.sets.push(Set { items: Items::Member { family, listed: OnceCell::new() }, predicted: Predicted::All, chain, rank });
+                self.sets.push(Set { items: Items::Member { family, listed: OnceCell::new() }, expected: SymbolSets::ALL, chain, rank });
             }
         }
         self.n_listed.set(self.n_listed.get() + context.len() + 2 * n_layers as usize);
@@ -194,14 +210,14 @@ impl Chart {
     }
 
     /// By rising cost, the sets of the rigid items of each cost.
-    fn rigid_sets(&mut self, cfg: &Cfg, context: &[Item]) -> Vec<(u32, SetId)> {
-        let mut rigid: Vec<&Item> = context.iter().filter(|item| !item.is_elastic).collect();
-        rigid.sort_by_key(|item| item.cost); // stable: by symbol, then origin
+    fn rigid_sets(&mut self, symbols: &mut SymbolSets, context: &[Taking]) -> Vec<(u32, SetId)> {
+        let mut rigid: Vec<&Taking> = context.iter().filter(|item| !item.is_elastic).collect();
+        rigid.sort_by_key(|item| item.cost); // stable: by origin
         let of_cost = rigid.chunk_by(|a, b| a.cost == b.cost).take(MAX_RIGID);
         of_cost
             .map(|run| {
-                let items: Vec<(Symbol, SetId)> = run.iter().map(|item| (item.symbol, item.origin)).collect();
-                (run[0].cost, self.share(cfg, &items, &[]))
+                let items = by_origin(symbols, run.iter().map(|item| (item.origin, item.waiting)).collect());
+                (run[0].cost, self.share(symbols, items, &[]))
             })
             .collect()
     }
@@ -212,114 +228,185 @@ impl Chart {
         handle.is_elastic || set >= handle.base + handle.n_layers
     }
 
-    pub(super) fn list_member(&self, family: u32, set: SetId) -> Box<[(Symbol, SetId)]> {
+    pub(super) fn list_member(&self, symbols: &mut SymbolSets, family: u32, set: SetId) -> Box<[Item]> {
         let inside = &self.families.all[family as usize];
         let handle = inside.handle;
         let layer = (set - handle.base) % handle.n_layers;
         let is_steady = set >= handle.base + handle.n_layers;
         let from = |cost: u32| layer.checked_sub(cost).filter(|&from| from >= handle.least);
         let context = inside.context.iter().filter(|c| c.takes(layer) && (c.is_elastic || !is_steady));
-        let mut items: Vec<(Symbol, SetId)> = context.map(|c| (c.symbol, c.origin)).collect();
-        for &w in inside.costs.inner[self.side as usize].iter() {
-            let (least, elastic) = (inside.costs.least[w as usize], inside.costs.elastic[w as usize]);
-            let origin = |from: u32| if is_steady { handle.steady_member(from) } else { handle.member(from) };
-            if elastic != least || is_steady {
-                items.extend(from(elastic).map(|from| (w, handle.member(from))));
-            }
-            items.extend(from(least).map(|from| (w, origin(from))));
-            if elastic != u32::MAX {
-                let is_before = |r: u32| if is_steady { r + elastic <= layer } else { r + elastic < layer };
-                items.extend(inside.rigid.iter().filter(|(r, _)| is_before(*r)).map(|&(_, set)| (w, set)));
-            }
+        let mut items: Vec<Item> = context.map(|c| (c.origin, c.waiting)).collect();
+        let inner = symbols.inner(&inside.costs, self.side);
+        let origin = |from: u32| if is_steady { handle.steady_member(from) } else { handle.member(from) };
+        items.extend(inner.least.iter().filter_map(|&(cost, waiting)| Some((origin(from(cost)?), waiting))));
+        let elastic = if is_steady { &inner.elastic } else { &inner.later };
+        items.extend(elastic.iter().filter_map(|&(cost, waiting)| Some((handle.member(from(cost)?), waiting))));
+        for &(rigid, set) in &inside.rigid {
+            let is_before = |cost: u32| if is_steady { rigid + cost <= layer } else { rigid + cost < layer };
+            items.extend(inner.elastic.iter().filter(|e| is_before(e.0)).map(|e| (set, e.1)));
         }
-        items.sort();
-        items.dedup();
+        let items = by_origin(symbols, items);
         self.n_listed.set(self.n_listed.get() + items.len());
         items.into_boxed_slice()
     }
+}
 
-    /// The origin for one more item of a symbol that has had `n` of them, by rising cost; none if it may have no more.
-    fn bounded(&self, n: &mut usize, origin: SetId) -> Option<SetId> {
-        *n += 1;
-        match self.origins {
-            Origins::Widened(most) if *n > most => Some(Self::ANYWHERE),
-            Origins::Few(most) if *n > most => None,
-            _ => Some(origin),
+/// One item for each origin, in rising order.
+fn by_origin(symbols: &mut SymbolSets, mut items: Vec<Item>) -> Vec<Item> {
+    items.sort_unstable();
+    let mut merged: Vec<Item> = Vec::with_capacity(items.len());
+    for (origin, waiting) in items {
+        match merged.last_mut().filter(|last| last.0 == origin) {
+            Some(last) => last.1 = symbols.union(last.1, waiting),
+            None => merged.push((origin, waiting)),
         }
     }
+    merged
+}
 
-    /// All items with an origin outside, by rising cost; none if that takes too many completions.
-    fn close(&mut self, cfg: &Cfg, entries: &[Entered], costs: &Costs, n_layers: u32) -> Option<Vec<Item>> {
-        let tables = cfg.side(self.side);
-        let pumps = &costs.pumps[self.side as usize];
-        let mut context: Vec<Item> = Vec::new();
-        let mut waiting_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
-        let mut done_best: [FxHashMap<(Symbol, u32), u32>; 2] = Default::default();
-        let mut n_origins: FxHashMap<(Symbol, bool), usize> = FxHashMap::default();
-        let mut agenda = Agenda::default();
+/// The search for all that waits from outside a gap, by rising cost.
+struct Closing<'a> {
+    chart: &'a mut Chart,
+    symbols: &'a mut SymbolSets,
+    costs: &'a Arc<Costs>,
+    n_layers: u32,
+    agenda: Agenda,
+    context: Vec<Taking>,
+    /// What was completed, and what waits, from each chain: elastic, and rigid.
+    completed: [Seen; 2],
+    waiting: [Seen; 2],
+    /// How many origins each symbol had, as completed and as waiting, where there is a bound.
+    n_origins: [Vec<u32>; 2],
+}
+
+impl<'a> Closing<'a> {
+    fn new(chart: &'a mut Chart, symbols: &'a mut SymbolSets, costs: &'a Arc<Costs>, n_layers: u32) -> Closing<'a> {
+        let (completed, waiting) = Default::default();
+        let n = if chart.origins == Origins::All { 0 } else { symbols.n_words() * 64 };
+        let n_origins = [vec![0; n], vec![0; n]];
+        Closing { chart, symbols, costs, n_layers, agenda: Agenda::default(), context: Vec::new(), completed, waiting, n_origins }
+    }
+
+    /// None if that takes too many completions.
+    fn close(mut self, entries: &[Entered]) -> Option<Vec<Taking>> {
+        let side = self.chart.side;
         for &(entry, cost, is_elastic) in entries {
-            let event = |waits, symbol, origin| Event { cost, is_rigid: !is_elastic, waits, symbol, origin };
             match entry {
-                Entry::Set(s) => self.items(s).iter().for_each(|&(w, origin)| agenda.push(event(true, w, origin))),
-                Entry::Arc(t, s) => agenda.push(event(false, t, s)),
+                Entry::Set(set) => {
+                    for &(origin, waiting) in self.chart.items(self.symbols, set) {
+                        let at = self.agenda.at((cost, !is_elastic, Reverse(origin)));
+                        at.1 = self.symbols.union(at.1, waiting);
+                    }
+                }
+                Entry::Arc(terminal, set) => {
+                    let unit = self.symbols.unit(terminal);
+                    self.add(cost, !is_elastic, set, unit);
+                }
             }
         }
-        while let Some(event) = agenda.pop() {
-            self.visits += 1;
-            if self.visits > self.max_visits {
+        while let Some(((cost, is_rigid, Reverse(origin)), (completed, waits))) = self.agenda.pop() {
+            let place = (self.chart.sets[origin as usize].chain, self.chart.sets[origin as usize].rank);
+            let mut waiting = waits;
+            self.chart.visits += 1;
+            if is_new(&self.completed, self.symbols, is_rigid, place, completed) {
+                self.completed[usize::from(is_rigid)].insert(self.symbols, place, completed);
+                let (completed, surplus) = self.bounded(0, origin, completed);
+                if surplus != SymbolSets::EMPTY {
+                    let at = self.agenda.at((cost, is_rigid, Reverse(Chart::ANYWHERE)));
+                    at.0 = self.symbols.union(at.0, surplus);
+                }
+                let more = self.symbols.waiting(side, completed);
+                waiting = self.symbols.union(waiting, more);
+                self.combine(cost, is_rigid, origin, completed);
+            }
+            self.wait(cost, is_rigid, origin, waiting);
+            if self.chart.visits > self.chart.max_visits {
                 return None;
             }
-            let (chain, rank) = (self.sets[event.origin as usize].chain, self.sets[event.origin as usize].rank);
-            let x = event.symbol;
-            if event.waits {
-                let is_rigid = event.is_rigid && !pumps.has(x);
-                // What an elastic item has done before, a rigid one of no lower cost need not do again.
-                let is_new = raise(&mut waiting_best[usize::from(is_rigid)], (x, chain), rank);
-                if !is_new || is_rigid && waiting_best[0].get(&(x, chain)).is_some_and(|&r| r >= rank) {
-                    continue;
-                }
-                let Some(origin) = self.bounded(n_origins.entry((x, true)).or_default(), event.origin) else { continue };
-                if origin != event.origin && !raise(&mut waiting_best[usize::from(is_rigid)], (x, self.sets[origin as usize].chain), 0) {
-                    continue;
-                }
-                let event = Event { origin, ..event };
-                context.push(Item { symbol: x, origin: event.origin, cost: event.cost, is_elastic: !is_rigid });
-                for &(completed, parent) in tables.continue_[x as usize].iter() {
-                    let (least, elastic) = (costs.least[completed as usize], costs.elastic[completed as usize]);
-                    let mut push = |more: u32, is_rigid: bool| {
-                        let cost = event.cost.saturating_add(more);
-                        if cost < n_layers {
-                            agenda.push(Event { cost, is_rigid, waits: false, symbol: parent, origin: event.origin });
-                        }
-                    };
-                    push(least, is_rigid && elastic > least);
-                    if is_rigid && elastic > least {
-                        push(elastic, false);
-                    }
-                }
-                continue;
-            }
-            for &y in tables.up[x as usize].iter() {
-                let is_new = self.predicts(event.origin, y) && raise(&mut done_best[usize::from(event.is_rigid)], (y, chain), rank);
-                if !is_new || event.is_rigid && done_best[0].get(&(y, chain)).is_some_and(|&r| r >= rank) {
-                    continue;
-                }
-                let Some(origin) = self.bounded(n_origins.entry((y, false)).or_default(), event.origin) else { continue };
-                if origin != event.origin && !raise(&mut done_best[usize::from(event.is_rigid)], (y, self.sets[origin as usize].chain), 0) {
-                    continue;
-                }
-                let event = Event { origin, ..event };
-                if tables.waits.has(y) {
-                    agenda.push(Event { waits: true, symbol: y, ..event });
-                }
-                for &(waiting, parent) in tables.combine[y as usize].iter() {
-                    for &(_, further) in self.waiting(event.origin, waiting) {
-                        agenda.push(Event { symbol: parent, origin: further, ..event });
-                    }
-                }
+        }
+        self.context.sort_unstable();
+        Some(self.context)
+    }
+
+    /// Notes symbols as completed from an origin outside, those that it expects.
+    fn add(&mut self, cost: u32, is_rigid: bool, origin: SetId, completed: Symbols) {
+        if cost >= self.n_layers {
+            return;
+        }
+        let completed = self.symbols.common(completed, self.chart.expected(origin));
+        if completed == SymbolSets::EMPTY {
+            return;
+        }
+        let at = self.agenda.at((cost, is_rigid, Reverse(origin)));
+        at.0 = self.symbols.union(at.0, completed);
+    }
+
+    /// What these make with what waits at their origin.
+    fn combine(&mut self, cost: u32, is_rigid: bool, origin: SetId, completed: Symbols) {
+        for at in 0..self.chart.items(self.symbols, origin).len() {
+            let (further, waiting) = self.chart.items(self.symbols, origin)[at];
+            self.chart.visits += 1;
+            let parents = self.symbols.combined(self.chart.side, waiting, completed);
+            if parents != SymbolSets::EMPTY {
+                self.add(cost, is_rigid, further, parents);
             }
         }
-        context.sort_unstable();
-        Some(context)
     }
+
+    /// Notes symbols as waiting, and what the gap makes of them. Those that one more token leaves as they are become elastic.
+    fn wait(&mut self, cost: u32, is_rigid: bool, origin: SetId, waiting: Symbols) {
+        if !is_rigid {
+            return self.wait_as(cost, false, origin, waiting);
+        }
+        let (pumped, rigid) = self.symbols.pumped(self.costs, self.chart.side, waiting);
+        self.wait_as(cost, false, origin, pumped);
+        self.wait_as(cost, true, origin, rigid);
+    }
+
+    /// Of these symbols, those that may have one origin more, by rising cost, and those that begin anywhere instead.
+    fn bounded(&mut self, kind: usize, origin: SetId, all: Symbols) -> (Symbols, Symbols) {
+        let most = self.chart.origins.most();
+        let n_origins = &mut self.n_origins[kind];
+        if self.chart.origins == Origins::All || origin == Chart::ANYWHERE && matches!(self.chart.origins, Origins::Widened(_)) {
+            return (all, SymbolSets::EMPTY);
+        }
+        let few = self.symbols.filtered(all, |s| {
+            n_origins[s as usize] += 1;
+            n_origins[s as usize] as usize <= most
+        });
+        let surplus = match self.chart.origins {
+            Origins::Widened(_) => self.symbols.minus(all, few),
+            _ => SymbolSets::EMPTY,
+        };
+        (few, surplus)
+    }
+
+    fn wait_as(&mut self, cost: u32, is_rigid: bool, origin: SetId, waiting: Symbols) {
+        let place = (self.chart.sets[origin as usize].chain, self.chart.sets[origin as usize].rank);
+        // What an elastic item has done before, a rigid one of no lower cost need not do again.
+        if !is_new(&self.waiting, self.symbols, is_rigid, place, waiting) {
+            return;
+        }
+        self.waiting[usize::from(is_rigid)].insert(self.symbols, place, waiting);
+        let (waiting, surplus) = self.bounded(1, origin, waiting);
+        if surplus != SymbolSets::EMPTY {
+            let at = self.agenda.at((cost, is_rigid, Reverse(Chart::ANYWHERE)));
+            at.1 = self.symbols.union(at.1, surplus);
+        }
+        if waiting == SymbolSets::EMPTY {
+            return;
+        }
+        self.context.push(Taking { origin, cost, is_elastic: !is_rigid, waiting });
+        let continued = self.symbols.continued(self.costs, self.chart.side, is_rigid, waiting);
+        for &(more, stays_rigid, parents) in continued.iter() {
+            self.add(cost.saturating_add(more), stays_rigid, origin, parents);
+        }
+    }
+}
+
+/// Whether some of these were not seen as elastic, and if they are rigid, not as rigid either.
+fn is_new(seen: &[Seen; 2], symbols: &SymbolSets, is_rigid: bool, place: (u32, u32), all: Symbols) -> bool {
+    let mut words = vec![0; symbols.n_words()];
+    seen[..=usize::from(is_rigid)].iter().for_each(|seen| seen.collect(symbols, place, &mut words));
+    !is_within(symbols.words(all), &words)
 }

@@ -14,10 +14,14 @@
 
 mod chart;
 mod family;
+mod group;
 mod meeting;
+mod symbols;
 #[cfg(test)]
 mod tests;
 
-pub use chart::{Chart, GroupArcs, Origins, SetId, Sources};
+pub use chart::{Chart, Origins, SetId, Sources};
 pub use family::{Costs, Entered, Entry, Family};
+pub use group::GroupArcs;
 pub use meeting::Meeting;
+pub use symbols::SymbolSets;

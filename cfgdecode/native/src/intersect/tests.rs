@@ -2,49 +2,49 @@ use super::*;
 use crate::grammar::{Bits, Cfg, Side};
 use std::sync::Arc;
 
-fn balanced() -> Cfg {
+fn balanced() -> Arc<Cfg> {
     // s: | "(" s ")" s
     let t = vec!["(".to_string(), ")".to_string()];
-    Cfg::new(&t, &["s".to_string()], &[(0, vec![]), (0, vec![-1, 0, -2, 0])], 0).unwrap()
+    Arc::new(Cfg::new(&t, &["s".to_string()], &[(0, vec![]), (0, vec![-1, 0, -2, 0])], 0).unwrap())
 }
 
-fn chain(cfg: &Cfg, side: Side, terminals: &[u32]) -> (Chart, Vec<SetId>) {
-    let mut chart = Chart::new(cfg, side, Origins::All);
+fn chain(symbols: &mut SymbolSets, side: Side, terminals: &[u32]) -> (Chart, Vec<SetId>) {
+    let mut chart = Chart::new(side, Origins::All);
     let mut at = vec![Chart::ROOT];
     for &t in terminals {
         let mut sources = Sources::default();
         sources.arcs.push((t, *at.last().unwrap()));
-        at.push(chart.build(cfg, &mut sources));
+        at.push(chart.build(symbols, &mut sources));
     }
     (chart, at)
 }
 
 #[test]
 fn both_sides_agree_at_every_point() {
-    let cfg = balanced();
+    let symbols = &mut SymbolSets::new(balanced(), 0);
     for (text, want) in [(vec![], true), (vec![0, 1], true), (vec![0, 0, 1, 1, 0, 1], true), (vec![0, 1, 1], false), (vec![0], false)] {
-        let (left, l) = chain(&cfg, Side::Left, &text);
+        let (left, l) = chain(symbols, Side::Left, &text);
         let reversed: Vec<u32> = text.iter().rev().copied().collect();
-        let (right, r) = chain(&cfg, Side::Right, &reversed);
+        let (right, r) = chain(symbols, Side::Right, &reversed);
         for i in 0..=text.len() {
             let mut meeting = Meeting::default();
-            assert_eq!(meeting.fits(&cfg, &left, &right, l[i], r[text.len() - i]), want, "{text:?} at {i}");
+            assert_eq!(meeting.fits(symbols, &left, &right, l[i], r[text.len() - i]), want, "{text:?} at {i}");
         }
     }
 }
 
 #[test]
 fn a_group_that_loops_on_every_terminal_is_any_text() {
-    let cfg = balanced();
-    let (mut left, l) = chain(&cfg, Side::Left, &[0, 0]);
+    let symbols = &mut SymbolSets::new(balanced(), 0);
+    let (mut left, l) = chain(symbols, Side::Left, &[0, 0]);
     let mut outer = Sources::default();
     outer.eps.push(l[2]);
     let inner = GroupArcs { eps: vec![], arcs: vec![(0, 0, 0), (0, 1, 0)] };
-    let gap = left.build_group(&cfg, &[outer], &inner)[0];
-    let (right, r) = chain(&cfg, Side::Right, &[1, 1, 1]);
-    assert!(Meeting::default().fits(&cfg, &left, &right, gap, r[3]));
-    let (right, r) = chain(&cfg, Side::Right, &[0]);
-    assert!(!Meeting::default().fits(&cfg, &left, &right, gap, r[1]));
+    let gap = left.build_group(symbols, &[outer], &inner)[0];
+    let (right, r) = chain(symbols, Side::Right, &[1, 1, 1]);
+    assert!(Meeting::default().fits(symbols, &left, &right, gap, r[3]));
+    let (right, r) = chain(symbols, Side::Right, &[0]);
+    assert!(!Meeting::default().fits(symbols, &left, &right, gap, r[1]));
 }
 
 /// Costs of a gap in which every terminal takes one token, by plain iteration.
@@ -76,10 +76,11 @@ fn unit_costs(cfg: &Cfg, elastic: bool) -> Arc<Costs> {
 fn fits_by_length(elastic: bool, behind: usize) -> Vec<bool> {
     let cfg = balanced();
     let costs = unit_costs(&cfg, elastic);
-    let (mut left, l) = chain(&cfg, Side::Left, &[0, 0]);
-    let (right, r) = chain(&cfg, Side::Right, &vec![1; behind]);
-    let gap = left.family(&cfg, vec![(Entry::Set(l[2]), 0, elastic)], &costs, 7);
-    (0..8).map(|k| Meeting::default().fits(&cfg, &left, &right, gap.member(k), r[behind])).collect()
+    let symbols = &mut SymbolSets::new(cfg, 0);
+    let (mut left, l) = chain(symbols, Side::Left, &[0, 0]);
+    let (right, r) = chain(symbols, Side::Right, &vec![1; behind]);
+    let gap = left.family(symbols, vec![(Entry::Set(l[2]), 0, elastic)], &costs, 7);
+    (0..8).map(|k| Meeting::default().fits(symbols, &left, &right, gap.member(k), r[behind])).collect()
 }
 
 #[test]
@@ -104,13 +105,14 @@ fn a_rigid_gap_never_fits_for_a_number_of_tokens_that_no_text_has() {
 fn a_longer_gap_extends_the_family_of_a_shorter_one() {
     let cfg = balanced();
     let costs = unit_costs(&cfg, true);
-    let (mut left, l) = chain(&cfg, Side::Left, &[0, 0]);
+    let symbols = &mut SymbolSets::new(cfg, 0);
+    let (mut left, l) = chain(symbols, Side::Left, &[0, 0]);
     let entries = vec![(Entry::Set(l[2]), 0, true)];
-    let short = left.family(&cfg, entries.clone(), &costs, 3);
-    assert_eq!(left.family(&cfg, entries.clone(), &costs, 2), short);
-    let long = left.family(&cfg, entries, &costs, 9);
+    let short = left.family(symbols, entries.clone(), &costs, 3);
+    assert_eq!(left.family(symbols, entries.clone(), &costs, 2), short);
+    let long = left.family(symbols, entries, &costs, 9);
     assert_ne!(long, short);
-    assert!(left.items(long.member(9)).len() >= left.items(short.member(3)).len());
+    assert!(left.items(symbols, long.member(9)).len() >= left.items(symbols, short.member(3)).len());
 }
 
 #[test]
@@ -119,9 +121,10 @@ fn what_is_elastic_may_begin_behind_what_is_rigid_and_end_in_any_later_layer() {
     let terminals: Vec<String> = ["k", "[", "x"].map(String::from).to_vec();
     let cfg = Cfg::new(&terminals, &["s".to_string(), "v".to_string()], &[(0, vec![-1, 1]), (1, vec![-2, -3])], 0).unwrap();
     let costs = unit_costs(&cfg, true);
-    let mut left = Chart::new(&cfg, Side::Left, Origins::All);
-    let gap = left.family(&cfg, vec![(Entry::Arc(0, Chart::ROOT), 2, false)], &costs, 7);
-    let (right, r) = chain(&cfg, Side::Right, &[2]);
-    let fits: Vec<bool> = (0..8).map(|k| Meeting::default().fits(&cfg, &left, &right, gap.member(k), r[1])).collect();
+    let symbols = &mut SymbolSets::new(Arc::new(cfg), 0);
+    let mut left = Chart::new(Side::Left, Origins::All);
+    let gap = left.family(symbols, vec![(Entry::Arc(0, Chart::ROOT), 2, false)], &costs, 7);
+    let (right, r) = chain(symbols, Side::Right, &[2]);
+    let fits: Vec<bool> = (0..8).map(|k| Meeting::default().fits(symbols, &left, &right, gap.member(k), r[1])).collect();
     assert_eq!(fits, [false, false, false, true, true, true, true, true]);
 }

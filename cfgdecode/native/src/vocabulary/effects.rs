@@ -49,6 +49,8 @@ pub struct TokenSet {
     bits: Option<Arc<Bits>>,
 }
 
+/// Effects of single tokens that are remembered.
+const MAX_REMEMBERED: usize = 4_000_000;
 /// Tokens from which on a set is kept as bits too.
 const MANY_TOKENS: usize = 1024;
 
@@ -110,6 +112,8 @@ pub struct Effects {
     effects: Vec<Branches>,
     ids: FxHashMap<Branches, EffectId>,
     of_token: FxHashMap<(ConfigId, TokenId), EffectId>,
+    /// The same of what follows a token's first byte.
+    of_rest: FxHashMap<(ConfigId, TokenId), EffectId>,
     lists: FxHashMap<ListKey, EffectList>,
     /// Token lists in use, kept alive so that their addresses stay their own.
     token_lists: FxHashMap<usize, Arc<[TokenId]>>,
@@ -141,6 +145,7 @@ impl Effects {
             effects: Vec::new(),
             ids: FxHashMap::default(),
             of_token: FxHashMap::default(),
+            of_rest: FxHashMap::default(),
             lists: FxHashMap::default(),
             token_lists: FxHashMap::default(),
             below: FxHashMap::default(),
@@ -171,7 +176,7 @@ impl Effects {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.bytes + self.effects.len() * 60 + self.of_token.len() * 16 + self.lexer.memory_bytes()
+        self.bytes + self.effects.len() * 60 + (self.of_token.len() + self.of_rest.len()) * 16 + self.lexer.memory_bytes()
     }
 
     fn intern(&mut self, mut branches: Branches) -> EffectId {
@@ -200,7 +205,7 @@ impl Effects {
         }
         let text = vocabulary.text(token);
         let effect = if text.is_empty() { Self::DEAD } else { self.of_bytes(c, text) };
-        if self.of_token.len() > 4_000_000 {
+        if self.of_token.len() > MAX_REMEMBERED {
             self.of_token.clear();
         }
         self.of_token.insert((c, token), effect);
@@ -277,7 +282,17 @@ impl Effects {
         match (d, rest.is_empty()) {
             (ConfigId(0), _) => Self::DEAD,
             (_, true) => self.intern(SmallVec::from_slice(&[Branch::End(d)])),
-            (_, false) => self.of_bytes(d, rest),
+            (_, false) => {
+                if let Some(&known) = self.of_rest.get(&(d, token)) {
+                    return known;
+                }
+                let effect = self.of_bytes(d, rest);
+                if self.of_rest.len() > MAX_REMEMBERED {
+                    self.of_rest.clear();
+                }
+                self.of_rest.insert((d, token), effect);
+                effect
+            }
         }
     }
 

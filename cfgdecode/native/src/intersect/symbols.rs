@@ -1,0 +1,448 @@
+//! Sets of symbols, each known by a number, and what is made of them.
+//!
+//! What begins at one point and ends at another is rarely one symbol: an identifier is a name, a type and an expression at once, and
+//! between two points of a gap there may be any of many. Charts treat all of these as one. The same sets come up again and again, in all
+//! canvases of a grammar, so what two of them make together is worked out once and looked up from then on: a chart set with a hundred symbols
+//! from ten origins costs ten look-ups, not a hundred.
+//!
+//! Invariants: sets with equal symbols have one number (but for those with a fixed one); `EMPTY` is 0; a number keeps its meaning for a
+//! *generation*, which ends when the sets are forgotten to save memory.
+//! Cost: a look-up a step; the first time, the rules that the symbols take part in.
+
+use super::family::Costs;
+use crate::grammar::{Cfg, Side, Symbol};
+use rustc_hash::{FxHashMap, FxHasher};
+use smallvec::SmallVec;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+/// The number of a set of symbols.
+pub type Symbols = u32;
+
+/// What symbols completed inside a gap make of symbols that wait: the tokens it takes, whether it is rigid, and the parents.
+pub(super) type Continued = Arc<[(u32, bool, Symbols)]>;
+
+/// Symbols that wait inside a gap, by the tokens that it takes to derive them; see [`Costs`].
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) least: Box<[(u32, Symbols)]>,
+    pub(super) elastic: Box<[(u32, Symbols)]>,
+    /// Those whose elastic derivations take more tokens.
+    pub(super) later: Box<[(u32, Symbols)]>,
+    /// Those that one more token can leave as they are.
+    pumps: Symbols,
+}
+
+#[derive(Debug)]
+pub struct SymbolSets {
+    pub(super) cfg: Arc<Cfg>,
+    /// Goes up when all is forgotten.
+    pub generation: u64,
+    /// Words of a set.
+    n_words: usize,
+    /// Set by set.
+    words: Vec<u64>,
+    /// By side, set by set: what the symbols of a set that wait may be completed with. Empty for sets that were not asked.
+    siblings: [Vec<u64>; 2],
+    /// By side: the symbols of a set that can wait, once that was asked.
+    waiting: [Vec<Symbols>; 2],
+    by_hash: FxHashMap<u64, SmallVec<[Symbols; 1]>>,
+    /// Symbol -> itself and what it is by unit rules, once that was asked.
+    units: Vec<Symbols>,
+    parents: FxHashMap<(Symbols, Symbols), Symbols>,
+    /// By side: what waits -> what may come next.
+    expected: [FxHashMap<Box<[Symbols]>, Symbols>; 2],
+    /// By costs, side and whether what waits is rigid.
+    continued: FxHashMap<(usize, Side, bool, Symbols), Continued>,
+    inner: FxHashMap<(usize, Side), Arc<Inner>>,
+    /// Kept alive, so that the address of costs stays theirs.
+    costs: Vec<Arc<Costs>>,
+    /// Of keys and values of varying length.
+    bytes: usize,
+    scratch: Vec<u64>,
+}
+
+const UNKNOWN: Symbols = Symbols::MAX;
+
+impl SymbolSets {
+    pub const EMPTY: Symbols = 0;
+    /// Every symbol; only as what may come next.
+    pub const ALL: Symbols = 1;
+    /// By side: what waits at the root of a chart, what may come next there, and all that can wait.
+    pub(super) const ROOT: [Symbols; 2] = [2, 3];
+    pub(super) const BEHIND_ROOT: [Symbols; 2] = [4, 5];
+    pub(super) const WAITS: [Symbols; 2] = [6, 7];
+
+    pub fn new(cfg: Arc<Cfg>, generation: u64) -> SymbolSets {
+        let n_words = (cfg.n_symbols as usize).div_ceil(64);
+        let mut sets = SymbolSets {
+            cfg: cfg.clone(),
+            generation,
+            n_words,
+            words: Vec::new(),
+            siblings: Default::default(),
+            waiting: Default::default(),
+            by_hash: FxHashMap::default(),
+            units: vec![UNKNOWN; cfg.n_symbols as usize],
+            parents: FxHashMap::default(),
+            expected: Default::default(),
+            continued: FxHashMap::default(),
+            inner: FxHashMap::default(),
+            costs: Vec::new(),
+            bytes: 0,
+            scratch: vec![0; n_words],
+        };
+        let sides = [(Side::Left, cfg.begin), (Side::Right, cfg.end)];
+        let root = |(side, marker): (Side, Symbol)| -> Vec<Symbol> {
+            cfg.up[marker as usize].iter().copied().filter(|&y| cfg.side(side).waits.has(y)).collect()
+        };
+        let behind = |from: (Side, Symbol)| root(from).iter().flat_map(|&w| cfg.side(from.0).expects[w as usize].iter().copied()).collect();
+        let waits = |(side, _): (Side, Symbol)| cfg.side(side).waits.iter().collect();
+        let fixed = [Vec::new(), (0..cfg.n_symbols).collect()].into_iter().chain(sides.map(root)).chain(sides.map(behind)).chain(sides.map(waits));
+        for list in fixed {
+            let mut words = vec![0; n_words];
+            list.into_iter().for_each(|symbol| insert(&mut words, symbol));
+            sets.push(&words);
+        }
+        sets
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        let n_words = self.words.capacity() + self.siblings.iter().map(Vec::capacity).sum::<usize>();
+        n_words * 8 + self.by_hash.capacity() * 33 + self.parents.capacity() * 13 + self.bytes
+    }
+
+    /// The words of a set, one bit a symbol.
+    #[inline]
+    pub(super) fn words(&self, set: Symbols) -> &[u64] {
+        &self.words[set as usize * self.n_words..][..self.n_words]
+    }
+
+    pub(super) fn n_words(&self) -> usize {
+        self.n_words
+    }
+
+    #[inline]
+    pub fn has(&self, set: Symbols, symbol: Symbol) -> bool {
+        self.words[set as usize * self.n_words + (symbol >> 6) as usize] >> (symbol & 63) & 1 != 0
+    }
+
+    pub(super) fn iter(&self, set: Symbols) -> impl Iterator<Item = Symbol> + '_ {
+        ones(self.words(set))
+    }
+
+    fn push(&mut self, words: &[u64]) -> Symbols {
+        let new = self.waiting[0].len() as Symbols;
+        self.words.extend_from_slice(words);
+        self.waiting.iter_mut().for_each(|waiting| waiting.push(UNKNOWN));
+        new
+    }
+
+    /// The number of the set with these words.
+    #[inline]
+    pub(super) fn intern(&mut self, words: &[u64]) -> Symbols {
+        if is_empty(words) {
+            return Self::EMPTY;
+        }
+        let mut hasher = FxHasher::default();
+        words.iter().for_each(|word| hasher.write_u64(*word));
+        let hash = hasher.finish();
+        if let Some(&known) = self.by_hash.get(&hash).into_iter().flatten().find(|&&set| self.words(set) == words) {
+            return known;
+        }
+        let new = self.push(words);
+        self.by_hash.entry(hash).or_default().push(new);
+        new
+    }
+
+    /// The set of the symbols of `set` for which this holds.
+    pub(super) fn filtered(&mut self, set: Symbols, mut holds: impl FnMut(Symbol) -> bool) -> Symbols {
+        self.collected(|sets, words| sets.iter(set).filter(|&s| holds(s)).for_each(|s| insert(words, s)))
+    }
+
+    /// The set of all that `collect` inserts into the words of an empty one.
+    fn collected(&mut self, collect: impl FnOnce(&SymbolSets, &mut [u64])) -> Symbols {
+        let mut words = std::mem::take(&mut self.scratch);
+        words.fill(0);
+        collect(self, &mut words);
+        let set = self.intern(&words);
+        self.scratch = words;
+        set
+    }
+
+    /// A symbol and all that it is by unit rules.
+    pub(super) fn unit(&mut self, symbol: Symbol) -> Symbols {
+        let known = self.units[symbol as usize];
+        if known != UNKNOWN {
+            return known;
+        }
+        let set = self.collected(|sets, words| sets.cfg.useful_up[symbol as usize].iter().for_each(|&y| insert(words, y)));
+        self.units[symbol as usize] = set;
+        set
+    }
+
+    /// Whether all of `a` are in `b`.
+    #[inline]
+    pub(super) fn is_within(&self, a: Symbols, b: Symbols) -> bool {
+        a == b || is_within(self.words(a), self.words(b))
+    }
+
+    #[inline]
+    pub(super) fn union(&mut self, a: Symbols, b: Symbols) -> Symbols {
+        match () {
+            () if self.is_within(b, a) => a,
+            () if self.is_within(a, b) => b,
+            () => self.collected(|sets, words| {
+                add(words, sets.words(a));
+                add(words, sets.words(b));
+            }),
+        }
+    }
+
+    /// Those of `a` that are not in `b`.
+    pub(super) fn minus(&mut self, a: Symbols, b: Symbols) -> Symbols {
+        self.collected(|sets, words| {
+            add(words, sets.words(a));
+            words.iter_mut().zip(sets.words(b)).for_each(|(a, b)| *a &= !b);
+        })
+    }
+
+    /// Those of `a` that are in `b`.
+    #[inline]
+    pub(super) fn common(&mut self, a: Symbols, b: Symbols) -> Symbols {
+        if self.is_within(a, b) {
+            return a;
+        }
+        self.collected(|sets, words| {
+            add(words, sets.words(a));
+            words.iter_mut().zip(sets.words(b)).for_each(|(a, b)| *a &= b);
+        })
+    }
+
+    /// In how many of these each symbol is.
+    fn counts(&self, sets: &[Symbols]) -> Vec<u32> {
+        let mut counts = vec![0; self.n_words * 64];
+        sets.iter().flat_map(|&set| self.iter(set)).for_each(|s| counts[s as usize] += 1);
+        counts
+    }
+
+    /// The symbols that are in more than `most` of these.
+    pub(super) fn in_more_than(&mut self, sets: &[Symbols], most: usize) -> Symbols {
+        let counts = self.counts(sets);
+        self.collected(|_, words| (0..).zip(counts).filter(|c| c.1 as usize > most).for_each(|c| insert(words, c.0)))
+    }
+
+    /// These sets, each symbol only in the first and the last that have it, so many of them.
+    pub(super) fn without_between(&mut self, sets: &[Symbols], n_first: usize, n_last: usize) -> Vec<Symbols> {
+        let counts = self.counts(sets);
+        let mut seen = vec![0; counts.len()];
+        let mut rest = |set: Symbols| {
+            self.collected(|sets, words| {
+                for s in sets.iter(set) {
+                    seen[s as usize] += 1;
+                    let (nth, count) = (seen[s as usize] as usize, counts[s as usize] as usize);
+                    if nth <= n_first || nth + n_last > count {
+                        insert(words, s);
+                    }
+                }
+            })
+        };
+        sets.iter().map(|&set| rest(set)).collect()
+    }
+
+    /// What some symbol of `left` and one of `right` behind it make together.
+    #[inline]
+    pub(super) fn parents(&mut self, left: Symbols, right: Symbols) -> Symbols {
+        self.combined(Side::Left, left, right)
+    }
+
+    /// What waiting symbols and completed ones behind them (on the right: in front of them) make together.
+    #[inline]
+    pub(super) fn combined(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> Symbols {
+        if !self.may_combine(side, waiting, completed) {
+            return Self::EMPTY;
+        }
+        let key = if side == Side::Left { (waiting, completed) } else { (completed, waiting) };
+        if let Some(&known) = self.parents.get(&key) {
+            return known;
+        }
+        let set = self.combined_anew(side, waiting, completed);
+        self.parents.insert(key, set);
+        set
+    }
+
+    #[cold]
+    fn combined_anew(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> Symbols {
+        let cfg = self.cfg.clone();
+        let at = waiting as usize * self.n_words;
+        let siblings = &self.siblings[side as usize][at..at + self.n_words];
+        let completed: Vec<u64> = siblings.iter().zip(self.words(completed)).map(|(a, b)| a & b).collect();
+        let n = |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>();
+        let mut parents = vec![0; self.n_words];
+        let mut find = |side: Side, from: &[u64], beside: &[u64]| {
+            for x in ones(from) {
+                for &(y, parent) in cfg.side(side).continue_[x as usize].iter() {
+                    if beside[(y >> 6) as usize] >> (y & 63) & 1 != 0 {
+                        insert(&mut parents, parent);
+                    }
+                }
+            }
+        };
+        match n(&completed) <= n(self.words(waiting)) {
+            true => find(side.other(), &completed, self.words(waiting)),
+            false => find(side, self.words(waiting), &completed),
+        }
+        let units: Vec<Symbols> = ones(&parents).map(|parent| self.unit(parent)).collect();
+        self.collected(|sets, words| units.iter().for_each(|&unit| add(words, sets.words(unit))))
+    }
+
+    /// Whether some rule has one of `waiting` beside one of `completed`.
+    #[inline]
+    fn may_combine(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> bool {
+        let at = waiting as usize * self.n_words;
+        let siblings = &mut self.siblings[side as usize];
+        // Only an empty set has no siblings among those that wait.
+        if siblings.len() < at + self.n_words || is_empty(&siblings[at..at + self.n_words]) {
+            self.find_siblings(side, waiting);
+        }
+        let siblings = &self.siblings[side as usize][at..at + self.n_words];
+        siblings.iter().zip(self.words(completed)).any(|(a, b)| a & b != 0)
+    }
+
+    #[cold]
+    fn find_siblings(&mut self, side: Side, waiting: Symbols) {
+        let mut words = vec![0; self.n_words];
+        for w in self.iter(waiting) {
+            self.cfg.side(side).continue_[w as usize].iter().for_each(|&(c, _)| insert(&mut words, c));
+        }
+        let at = waiting as usize * self.n_words;
+        let siblings = &mut self.siblings[side as usize];
+        siblings.resize(siblings.len().max(at + self.n_words), 0);
+        siblings[at..at + self.n_words].copy_from_slice(&words);
+    }
+
+    /// Those that can wait for a sibling.
+    #[inline]
+    pub(super) fn waiting(&mut self, side: Side, set: Symbols) -> Symbols {
+        let known = self.waiting[side as usize][set as usize];
+        if known != UNKNOWN {
+            return known;
+        }
+        let found = self.common(set, Self::WAITS[side as usize]);
+        self.waiting[side as usize][set as usize] = found;
+        found
+    }
+
+    /// What may come next where all of these wait.
+    pub(super) fn expected(&mut self, side: Side, waiting: &[Symbols]) -> Symbols {
+        if let Some(&known) = self.expected[side as usize].get(waiting) {
+            return known;
+        }
+        let set = self.collected(|sets, words| {
+            let mut all = vec![0; words.len()];
+            waiting.iter().for_each(|&set| add(&mut all, sets.words(set)));
+            let expects = &sets.cfg.side(side).expects;
+            ones(&all).for_each(|w| expects[w as usize].iter().for_each(|&s| insert(words, s)));
+        });
+        self.bytes += 48 + waiting.len() * 4;
+        self.expected[side as usize].insert(waiting.into(), set);
+        set
+    }
+
+    fn key(&mut self, costs: &Arc<Costs>) -> usize {
+        if !self.costs.iter().any(|known| Arc::ptr_eq(known, costs)) {
+            self.costs.push(costs.clone());
+        }
+        Arc::as_ptr(costs) as usize
+    }
+
+    /// What waiting symbols become inside a gap, by rising cost.
+    pub(super) fn continued(&mut self, costs: &Arc<Costs>, side: Side, is_rigid: bool, waiting: Symbols) -> Continued {
+        let key = (self.key(costs), side, is_rigid, waiting);
+        if let Some(known) = self.continued.get(&key) {
+            return known.clone();
+        }
+        let cfg = self.cfg.clone();
+        let mut all: Vec<(u32, bool, Symbol)> = Vec::new();
+        for w in self.iter(waiting) {
+            for &(c, parent) in cfg.side(side).continue_[w as usize].iter() {
+                let (least, elastic) = (costs.least[c as usize], costs.elastic[c as usize]);
+                let stays_rigid = is_rigid && elastic > least;
+                all.push((least, stays_rigid, parent));
+                if stays_rigid {
+                    all.push((elastic, false, parent));
+                }
+            }
+        }
+        all.retain(|a| a.0 != u32::MAX);
+        all.sort_unstable();
+        let mut found = Vec::new();
+        for run in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let parents = self.collected(|_, words| run.iter().flat_map(|a| &cfg.useful_up[a.2 as usize]).for_each(|&y| insert(words, y)));
+            found.push((run[0].0, run[0].1, parents));
+        }
+        let found: Continued = found.into();
+        self.bytes += 64 + found.len() * 12;
+        self.continued.insert(key, found.clone());
+        found
+    }
+
+    /// Of symbols that wait, those that one more token of a gap leaves as they are, and the others.
+    pub(super) fn pumped(&mut self, costs: &Arc<Costs>, side: Side, waiting: Symbols) -> (Symbols, Symbols) {
+        let inner = self.inner(costs, side);
+        let pumped = self.common(waiting, inner.pumps);
+        (pumped, self.minus(waiting, pumped))
+    }
+
+    /// What waits inside a gap whatever stands around it.
+    pub(super) fn inner(&mut self, costs: &Arc<Costs>, side: Side) -> Arc<Inner> {
+        let key = (self.key(costs), side);
+        if let Some(known) = self.inner.get(&key) {
+            return known.clone();
+        }
+        let mut by_cost = |cost: &dyn Fn(Symbol) -> u32| -> Box<[(u32, Symbols)]> {
+            let mut all: Vec<(u32, Symbol)> = costs.inner[side as usize].iter().map(|&w| (cost(w), w)).filter(|a| a.0 != u32::MAX).collect();
+            all.sort_unstable();
+            let mut of_cost = |run: &[(u32, Symbol)]| (run[0].0, self.collected(|_, words| run.iter().for_each(|a| insert(words, a.1))));
+            all.chunk_by(|a, b| a.0 == b.0).map(&mut of_cost).collect()
+        };
+        let (least, elastic) = (|w: Symbol| costs.least[w as usize], |w: Symbol| costs.elastic[w as usize]);
+        let later = |w: Symbol| if elastic(w) == least(w) { u32::MAX } else { elastic(w) };
+        let (least, elastic, later) = (by_cost(&least), by_cost(&elastic), by_cost(&later));
+        let pumps = self.collected(|_, words| costs.pumps[side as usize].iter().for_each(|w| insert(words, w)));
+        let inner = Arc::new(Inner { least, elastic, later, pumps });
+        self.inner.insert(key, inner.clone());
+        inner
+    }
+}
+
+#[inline]
+fn insert(words: &mut [u64], symbol: Symbol) {
+    words[(symbol >> 6) as usize] |= 1 << (symbol & 63);
+}
+
+#[inline]
+pub(super) fn add(words: &mut [u64], more: &[u64]) {
+    words.iter_mut().zip(more).for_each(|(a, b)| *a |= b);
+}
+
+#[inline]
+fn is_empty(words: &[u64]) -> bool {
+    words.iter().all(|&word| word == 0)
+}
+
+#[inline]
+pub(super) fn is_within(a: &[u64], b: &[u64]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a & !b == 0)
+}
+
+fn ones(words: &[u64]) -> impl Iterator<Item = Symbol> + '_ {
+    words.iter().enumerate().flat_map(|(at, &word)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            Some(at as u32 * 64 + bit)
+        })
+    })
+}
