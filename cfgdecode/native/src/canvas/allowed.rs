@@ -176,7 +176,7 @@ const FEW_FRESH: usize = 2;
 const FEW_TOKENS: usize = 32;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
-/// Cells at either end of a gap whose sets are worked out one by one; those between mostly have the same set. Tried in turn.
+/// Cells at either end of a gap that may have other sets than those between, which mostly have the same. Tried in turn.
 const MARGINS: [usize; 3] = [4, 8, 16];
 
 /// The allowed tokens of a cell, and whether they are surely all.
@@ -185,7 +185,20 @@ pub type Allowed = (Arc<Bits>, bool);
 /// What a look sees: its kind, the slots from which and up to which gaps are open, and how.
 type Seen = (u8, (usize, usize), Detail, bool);
 
+/// What the cells of a gap have in common, with fewer and fewer of those at its ends.
+#[derive(Debug)]
+pub(super) struct Shared {
+    gap: Range<usize>,
+    by_margin: Vec<(usize, Sorted)>,
+}
+
+/// The cells of a gap without some at either end.
+fn inside(gap: &Range<usize>, margin: usize) -> Range<usize> {
+    gap.start + margin..gap.end.saturating_sub(margin)
+}
+
 /// What is known of a cell's tokens.
+#[derive(Clone, Debug)]
 struct Sorted {
     allowed: Bits,
     /// Neither shown to be allowed nor to be not.
@@ -290,13 +303,13 @@ impl Session {
         }
         self.settle()?;
         self.prepare();
-        let mut sorted = self.all_undecided(true);
+        let (mut sorted, is_shared) = self.begin_sorted(i);
         if let Some(token) = self.witness_token(i) {
             sorted.allowed.insert(token);
             sorted.undecided.remove(token);
         }
         // What was found before a limit is allowed.
-        let limit = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i, &mut sorted)).err();
+        let limit = self.with(Stage::Allowed, |ctx, session| session.sort_tokens(ctx, i, is_shared, &mut sorted)).err();
         if limit.is_none() && !sorted.undecided.is_empty() && most > 0 {
             let asked = self.with(Stage::Allowed, |ctx, session| session.pass_exact(ctx, most, i, &mut sorted));
             self.exact_too_dear_at = if asked == Ok(true) { usize::MAX } else { self.n_open() };
@@ -304,56 +317,71 @@ impl Session {
         Ok(((sorted.allowed.into(), sorted.undecided.is_empty()), limit))
     }
 
-    /// Finds the set of all cells of a gap but those at its margins: what is allowed between `margin` tokens of the gap on the
-    /// left and as many on the right, by what is elastic, is allowed wherever there is more room; and what does not fit
-    /// gaps of any length is allowed nowhere. If that leaves tokens undecided, the set is not known to be complete.
+    /// Finds what cells of a gap have in common: what does not fit gaps of any length is allowed nowhere, and what is allowed between
+    /// `margin` tokens of the gap on the left and as many on the right, by what is elastic, is allowed wherever there is more
+    /// room. Where that decides all tokens, the cells between have one set; elsewhere it is what their sets begin with.
     fn share_inside(&mut self, gap: Range<usize>) -> Result<(), &'static str> {
-        if self.is_small() || self.has_intervals() || gap.clone().any(|j| self.allowed_known.contains_key(&j)) {
+        let has_known = gap.clone().any(|j| self.allowed_known.contains_key(&j));
+        if self.is_small() || self.has_intervals() || has_known || inside(&gap, MARGINS[0]).len() < 2 || self.verdict() != Answer::Completable {
             return Ok(());
         }
-        for (rank, margin) in MARGINS.into_iter().enumerate() {
-            let cells = gap.start + margin..gap.end.saturating_sub(margin);
-            if cells.len() < 2 || self.verdict() != Answer::Completable {
-                return Ok(());
-            }
-            self.settle()?;
-            self.prepare();
-            let has_more = MARGINS.get(rank + 1).is_some_and(|&m| gap.len() >= 2 * m + 2);
-            let sorted = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, cells.clone(), has_more))?;
-            let is_exact = sorted.undecided.is_empty();
-            let lacks_witness = || cells.clone().any(|j| self.witness_token(j).is_some_and(|t| !sorted.allowed.has(t)));
-            if !is_exact && !has_more && (rank + 1 < MARGINS.len() || self.has_small_vocabulary() || lacks_witness()) {
-                return Ok(()); // one by one they come out better
-            }
-            if is_exact || !has_more {
-                let shared: Allowed = (sorted.allowed.into(), is_exact);
-                cells.for_each(|j| _ = self.allowed_known.insert(j, shared.clone()));
-                return Ok(());
-            }
+        self.settle()?;
+        self.prepare();
+        let shared = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, gap.clone()))?;
+        let Some((margin, sorted)) = shared.by_margin.last() else { return Ok(()) };
+        let cells = inside(&gap, *margin);
+        let is_exact = sorted.undecided.is_empty();
+        let lacks_witness = cells.clone().any(|j| self.witness_token(j).is_some_and(|t| !sorted.allowed.has(t)));
+        // With few tokens, near the ends of the gap, or where the witness is not found, they come out better one by one.
+        if is_exact || *margin == MARGINS[MARGINS.len() - 1] && !self.has_small_vocabulary() && !lacks_witness {
+            let all: Allowed = (sorted.allowed.clone().into(), is_exact);
+            cells.for_each(|j| _ = self.allowed_known.insert(j, all.clone()));
         }
+        self.shared = Some(Arc::new(shared));
         Ok(())
     }
 
-    /// What is allowed at each of these cells; with `has_more` room at the margins, a whole kind of tokens that the first looks leave
-    /// undecided is left to that.
-    fn sort_inside(&mut self, ctx: &mut Context<'_>, cells: Range<usize>, has_more: bool) -> Sorted {
-        let i = cells.start;
+    /// What is allowed between margins, wider ones later, until that is all.
+    fn sort_inside(&mut self, ctx: &mut Context<'_>, gap: Range<usize>) -> Shared {
         let mut sorted = self.all_undecided(true);
-        let mut seen: FxHashSet<Seen> = FxHashSet::default();
-        for (rank, look) in INSIDE.into_iter().enumerate() {
-            if self.is_new(look, i, &mut seen) {
-                self.look(ctx, look, cells.clone(), &mut sorted);
+        let mut by_margin: Vec<(usize, Sorted)> = Vec::new();
+        let mut margins = MARGINS.into_iter().filter(|&margin| inside(&gap, margin).len() >= 2).peekable();
+        while let Some(margin) = margins.next() {
+            let cells = inside(&gap, margin);
+            let n_looks = if margins.peek().is_some() { 1 } else { INSIDE.len() };
+            let mut seen: FxHashSet<Seen> = FxHashSet::default();
+            for (rank, look) in INSIDE.into_iter().take(n_looks).enumerate() {
+                if sorted.undecided.is_empty() || ctx.stop() {
+                    break;
+                }
+                if self.is_new(look, cells.start, &mut seen) {
+                    self.look(ctx, look, cells.clone(), &mut sorted);
+                }
+                if rank == 0 && by_margin.is_empty() {
+                    // The same for all cells of the gap: those at its ends have less room.
+                    let middle = (gap.start + gap.end) / 2;
+                    self.drop_dead_nearby(ctx, middle, &[], &mut sorted);
+                    self.drop_dead(ctx, middle, &mut sorted);
+                }
             }
-            if rank == 0 {
-                self.drop_dead_nearby(ctx, i, &[], &mut sorted);
-                self.drop_dead(ctx, i, &mut sorted);
-            }
-            let needs_room = rank >= 1 && has_more && sorted.undecided.iter().nth(MANY_TOKENS - 1).is_some();
-            if sorted.undecided.is_empty() || needs_room || ctx.stop() {
+            by_margin.push((margin, sorted.clone()));
+            if sorted.undecided.is_empty() || ctx.stop() {
                 break;
             }
         }
-        sorted
+        Shared { gap, by_margin }
+    }
+
+    /// What is known of an open cell from the others of its gap.
+    fn begin_sorted(&self, i: usize) -> (Sorted, bool) {
+        if let Some(shared) = self.shared.as_ref().filter(|shared| shared.gap.contains(&i)) {
+            let room = (i - shared.gap.start).min(shared.gap.end - 1 - i);
+            let known = shared.by_margin.iter().rev().find(|known| known.0 <= room);
+            if let Some((_, sorted)) = known {
+                return (sorted.clone(), true);
+            }
+        }
+        (self.all_undecided(true), false)
     }
 
     fn no_tokens(&self) -> Bits {
@@ -371,13 +399,14 @@ impl Session {
         Sorted { allowed: self.no_tokens(), undecided }
     }
 
-    fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+    /// `is_shared`: what fits in no gap of any length is known.
+    fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, is_shared: bool, sorted: &mut Sorted) {
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
         for (rank, look) in LOOKS.into_iter().enumerate() {
             if self.is_new(look, i, &mut seen) {
                 self.look(ctx, look, i..i + 1, sorted);
             }
-            if self.is_sorted(ctx, i, rank, sorted) {
+            if self.is_sorted(ctx, i, rank, is_shared, sorted) {
                 break;
             }
         }
@@ -407,7 +436,7 @@ impl Session {
             Look::Character(opening) => self.pass_character(ctx, opening, cells, sorted),
             Look::Full(opening) => self.pass_full(ctx, opening, cells, sorted),
             Look::Apart => self.pass_apart(ctx, i, sorted),
-            Look::Second(_) if sorted.undecided.iter().nth(WORTH_SECOND - 1).is_none() => {}
+            Look::Second(_) if !sorted.undecided.has_many(WORTH_SECOND) => {}
             Look::Second(opening) => _ = self.with_second(ctx, i, |ctx, session| session.pass_near(ctx, opening, cells, (0, 0), sorted)),
             Look::Whole { sketch, .. } if sketch >= self.too_dear => {}
             Look::Whole { sketch, splits: false } => self.pass_whole(ctx, sketch, i, sorted),
@@ -588,9 +617,12 @@ impl Session {
     }
 
     /// Whether nothing is left to do after a pass for one cell; some are followed by looks at what cannot be at all.
-    fn is_sorted(&mut self, ctx: &mut Context<'_>, i: usize, rank: usize, sorted: &mut Sorted) -> bool {
+    fn is_sorted(&mut self, ctx: &mut Context<'_>, i: usize, rank: usize, is_shared: bool, sorted: &mut Sorted) -> bool {
         if rank == 0 && !sorted.undecided.is_empty() {
-            self.drop_dead_nearby(ctx, i, &self.counted_beside(i, COUNTED), sorted);
+            let counted = self.counted_beside(i, COUNTED);
+            if !is_shared || !counted.is_empty() {
+                self.drop_dead_nearby(ctx, i, &counted, sorted);
+            }
             self.settle_end(ctx, i, sorted);
         }
         if rank == WORTH_FRAGMENTS && !sorted.undecided.is_empty() {
@@ -753,12 +785,12 @@ impl Pass<'_, '_> {
     fn run(&mut self) {
         let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
         for &(config, set) in &row {
-            if self.sorted.undecided.iter().nth(MANY_TOKENS - 1).is_some() && self.ctx.effects.lexer.is_opaque(config) {
+            if self.ctx.effects.lexer.is_opaque(config) && self.sorted.undecided.has_many(MANY_TOKENS) {
                 self.by_lexeme(config, set);
             }
         }
         let fresh = self.ctx.left_fresh(&row);
-        if fresh.len() <= FEW_FRESH {
+        if fresh.len() <= FEW_FRESH && self.sorted.undecided.has_many(MANY_TOKENS) {
             fresh.into_iter().for_each(|(config, set)| self.by_classes(config, set));
         } else {
             row.extend(fresh); // behind a token's first byte most of them are one
@@ -781,9 +813,9 @@ impl Pass<'_, '_> {
     /// The tokens that configuration `c` reads without ending its lexeme: nearly all of them in a comment or a string.
     fn by_lexeme(&mut self, c: ConfigId, set: SetId) {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
-        let classes = match self.sorted.undecided.iter().nth(vocabulary.len() / MOST_TOKENS) {
-            Some(_) => self.ctx.effects.classes_within(&vocabulary, c),
-            None => self.ctx.effects.group_within(&vocabulary, c, self.sorted.undecided.iter()),
+        let classes = match self.sorted.undecided.has_many(vocabulary.len() / MOST_TOKENS) {
+            true => self.ctx.effects.classes_within(&vocabulary, c),
+            false => self.ctx.effects.group_within(&vocabulary, c, self.sorted.undecided.iter()),
         };
         let mut ends = Vec::with_capacity(classes.len());
         classes.iter().for_each(|class| self.ctx.effects.ends_of(class.effect, &mut ends));

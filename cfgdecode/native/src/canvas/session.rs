@@ -10,7 +10,7 @@
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
 use super::ahead::Ahead;
-use super::allowed::Allowed;
+use super::allowed::{Allowed, Shared};
 use super::charts::AllCharts;
 use super::clock::{Clock, N_STAGES, Stage};
 use super::constraint::Constraint;
@@ -78,6 +78,8 @@ pub struct Session {
     pub(super) witness: Option<Witness>,
     pub(super) verdict: Option<Answer>,
     pub(super) allowed_known: FxHashMap<usize, Allowed>,
+    /// What is known of all cells of the gap that was looked at last.
+    pub(super) shared: Option<Arc<Shared>>,
     /// The first sketch (behind them: the exact view) that took too much for an allowed set of the canvas as it is.
     pub(super) too_dear: usize,
     /// Cells with all tokens that were too many for a look around a cell.
@@ -149,6 +151,7 @@ impl Session {
             witness: None,
             verdict: None,
             allowed_known: FxHashMap::default(),
+            shared: None,
             too_dear: usize::MAX,
             full_too_dear: usize::MAX,
             exact_too_dear_at: usize::MAX,
@@ -177,6 +180,7 @@ impl Session {
             witness: self.witness.clone(),
             verdict: self.verdict,
             allowed_known: self.allowed_known.clone(),
+            shared: self.shared.clone(),
             too_dear: self.too_dear,
             full_too_dear: self.full_too_dear,
             exact_too_dear_at: self.exact_too_dear_at,
@@ -261,6 +265,7 @@ impl Session {
         self.slots[i] = slot;
         self.second = None;
         self.allowed_known.clear();
+        self.shared = None;
         self.too_dear = usize::MAX;
         self.full_too_dear = usize::MAX;
         let ends = text_ends(self.policy, &self.constraint.vocabulary, &self.slots);
@@ -329,6 +334,7 @@ impl Session {
         self.second = None;
         self.last_changed = (!self.slots.is_empty()).then(|| first.min(self.slots.len() - 1));
         self.allowed_known.clear();
+        self.shared = None;
         self.too_dear = usize::MAX;
         self.full_too_dear = usize::MAX;
         self.witness = None;

@@ -68,6 +68,15 @@ impl Bits {
         self.words.iter().all(|&w| w == 0)
     }
 
+    /// Whether there are as many.
+    pub fn has_many(&self, n: usize) -> bool {
+        let mut left = n;
+        self.words.iter().any(|w| {
+            left = left.saturating_sub(w.count_ones() as usize);
+            left == 0
+        })
+    }
+
     pub fn count(&self) -> usize {
         self.words.iter().map(|w| w.count_ones() as usize).sum()
     }
