@@ -10,7 +10,7 @@ use super::constraint::Constraint;
 use super::pool::Pool;
 use super::view::{Choice, LeftRow};
 use crate::intersect::{Chart, SetId, Sources, SymbolSets};
-use crate::lexer::{ConfigId, DEAD};
+use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -157,16 +157,28 @@ impl Context<'_> {
     /// Follows an effect's branches from the left set in front of it.
     fn follow_left(&self, effect: EffectId, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
         for &branch in self.effects.branches(effect) {
-            match branch {
-                Branch::End(c) => ends.push((c, set)),
-                Branch::Skip(rest) => inner.at(rest).eps.push(set),
-                Branch::Emit(t, rest) => {
-                    if self.charts.left.expects(self.symbols, set, t) {
-                        inner.at(rest).arcs.push((t, set));
-                    }
+            self.follow_branch(branch, set, inner, ends);
+        }
+    }
+
+    fn follow_branch(&self, branch: Branch, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
+        match branch {
+            Branch::End(c) => ends.push((c, set)),
+            Branch::Skip(rest) => inner.at(rest).eps.push(set),
+            Branch::Emit(t, rest) => {
+                if self.charts.left.expects(self.symbols, set, t) {
+                    inner.at(rest).arcs.push((t, set));
                 }
             }
         }
+    }
+
+    /// The left row behind what these branches lead to, each from the left set in front of it.
+    pub(super) fn advance_branches(&mut self, from: impl Iterator<Item = (Branch, SetId)>) -> LeftRow {
+        let mut inner = Inner::default();
+        let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
+        from.for_each(|(branch, set)| self.follow_branch(branch, set, &mut inner, &mut ends));
+        self.finish_row(inner, ends)
     }
 
     /// The left row behind a slot with this choice; `also` joins it as it is. The lexemes that end in front of the slot end
@@ -227,33 +239,14 @@ impl Context<'_> {
         self.finish_row(inner, ends)
     }
 
-    /// The left row behind a token and many configurations: behind its first byte most of them are dead, or one.
+    /// The left row behind a token and many configurations.
     fn advance_token(&mut self, row: &[(ConfigId, SetId)], token: TokenId) -> LeftRow {
-        let constraint = self.constraint;
-        let Some(&first) = constraint.vocabulary.text(token).first() else { return LeftRow::new() };
-        let mut inner = Inner::default();
-        let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
+        let vocabulary = &self.constraint.vocabulary;
+        let mut from: Vec<(Branch, SetId)> = Vec::new();
         for &(c, set) in row {
-            let d = self.effects.lexer.step(c, first);
-            if d != DEAD {
-                let effect = self.effects.behind_first(&constraint.vocabulary, d, token);
-                self.follow_left(effect, set, &mut inner, &mut ends);
-            }
-            let cuts: SmallVec<[(u32, ConfigId); 4]> = SmallVec::from_slice(self.effects.lexer.cuts(c));
-            for (t, fresh) in cuts {
-                let begun = self.effects.lexer.step(fresh, first);
-                let is_ignored = self.effects.is_ignored(t);
-                if begun == DEAD || !is_ignored && !self.charts.left.expects(self.symbols, set, t) {
-                    continue;
-                }
-                match self.effects.behind_first(&constraint.vocabulary, begun, token) {
-                    Effects::DEAD => {}
-                    rest if is_ignored => inner.at(rest).eps.push(set),
-                    rest => inner.at(rest).arcs.push((t, set)),
-                }
-            }
+            from.extend(self.effects.branches_of(vocabulary, c, token).into_iter().map(|branch| (branch, set)));
         }
-        self.finish_row(inner, ends)
+        self.advance_branches(from.into_iter())
     }
 
     /// The left row, given the points inside the slot's tokens and what ends behind it.

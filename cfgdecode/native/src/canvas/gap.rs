@@ -14,7 +14,7 @@ use super::pool::{Completion, Spelling};
 use super::view::{Choice, LeftRow, View};
 use crate::intersect::{Chart, Entered, Entry, Family, SetId, Sources};
 use crate::lexer::ConfigId;
-use crate::vocabulary::TokenId;
+use crate::vocabulary::{Branch, TokenId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -75,6 +75,32 @@ impl GapLeft {
         if ctx.pool.filler.is_some() {
             ends.push((ctx.pool.begin, hub(m - 1)));
         }
+        ends.extend(self.pending_ends(ctx, m, steady));
+        ends.retain(|e| e.1 != Chart::DEAD);
+        ctx.build_left_row(ends)
+    }
+
+    /// The row behind `m` tokens of the gap and this token.
+    pub(super) fn row_behind(&self, ctx: &mut Context<'_>, m: u32, steady: bool, token: TokenId) -> LeftRow {
+        let vocabulary = &ctx.constraint.vocabulary;
+        let exits = ctx.pool.exits(vocabulary, ctx.effects, token);
+        let hub = |layer: u32| if steady { self.hub.steady_member(layer) } else { self.hub.member(layer) };
+        let mut from: Vec<(Branch, SetId)> = Vec::new();
+        for same in exits.chunk_by(|a, b| a.0 == b.0) {
+            // What is elastic is behind more tokens of the gap as well.
+            let n = if self.hub.is_elastic() { 1 } else { same.len() };
+            from.extend(same.iter().take(n).filter_map(|&(branch, cost)| Some((branch, hub(m.checked_sub(cost)?)))));
+        }
+        for (c, set) in self.pending_ends(ctx, m, steady) {
+            from.extend(ctx.effects.branches_of(vocabulary, c, token).into_iter().map(|branch| (branch, set)));
+        }
+        from.retain(|f| f.1 != Chart::DEAD);
+        ctx.advance_branches(from.into_iter())
+    }
+
+    /// Where the lexemes that are pending in front of the gap are behind `m` tokens of it.
+    fn pending_ends(&self, ctx: &mut Context<'_>, m: u32, steady: bool) -> Vec<(ConfigId, SetId)> {
+        let mut ends = Vec::new();
         for p in &self.pending {
             let loops = p.loop_token.is_some();
             if loops {
@@ -86,8 +112,7 @@ impl GapLeft {
                 }
             }
         }
-        ends.retain(|e| e.1 != Chart::DEAD);
-        ctx.build_left_row(ends)
+        ends
     }
 
     /// Tokens for the first `m` cells of the gap such that what follows (`after`) fits; and what then follows the row in

@@ -37,6 +37,8 @@ const MAX_BROKEN: usize = 400;
 const MAX_IN_TWO: usize = 32;
 /// Tokens from which on a lexeme is spelled in another way if that takes fewer.
 const MANY_TOKENS: u32 = 3;
+/// Tokens whose ways out of a gap are remembered.
+const MAX_EXITS: usize = 20_000;
 /// Cost of what cannot be had.
 pub(super) const NEVER: u32 = u32::MAX;
 
@@ -123,6 +125,8 @@ pub(super) struct Pool {
     /// Everything may stand inside, for nothing.
     is_loose: bool,
     completions: FxHashMap<ConfigId, Arc<[Completion]>>,
+    /// Token -> what it does behind the parts and the filler, with the tokens that these take.
+    exits: FxHashMap<TokenId, Arc<[(Branch, u32)]>>,
     /// Configuration -> a token that leaves it as it is.
     loops: FxHashMap<ConfigId, Option<TokenId>>,
 }
@@ -142,6 +146,7 @@ impl Pool {
             tokens: Vec::new(),
             is_loose: false,
             completions: FxHashMap::default(),
+            exits: FxHashMap::default(),
             loops: FxHashMap::default(),
         }
     }
@@ -268,6 +273,27 @@ impl Pool {
         found.sort_by_key(Completion::cost);
         let found: Arc<[Completion]> = found.into();
         self.completions.insert(c, found.clone());
+        found
+    }
+
+    /// What a token does directly behind the inside of a gap, by branch, then by the tokens that the part in front of it takes.
+    pub(super) fn exits(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, token: TokenId) -> Arc<[(Branch, u32)]> {
+        if let Some(known) = self.exits.get(&token) {
+            return known.clone();
+        }
+        let parts = self.parts.iter().map(|part| (part.last(self.begin), part.cost()));
+        let filler = self.filler.map(|(_, behind)| (behind, 1));
+        let mut found: Vec<(Branch, u32)> = Vec::new();
+        for (c, cost) in parts.chain(filler) {
+            found.extend(effects.branches_of(vocabulary, c, token).into_iter().map(|branch| (branch, cost)));
+        }
+        found.sort_unstable();
+        found.dedup();
+        if self.exits.len() > MAX_EXITS {
+            self.exits.clear();
+        }
+        let found: Arc<[(Branch, u32)]> = found.into();
+        self.exits.insert(token, found.clone());
         found
     }
 

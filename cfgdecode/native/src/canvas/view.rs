@@ -207,6 +207,10 @@ impl View {
             return LeftRow::new(); // made when asked for
         }
         if i > 0 && self.choices[i - 1] == Choice::Pool {
+            if let Choice::One(token) = self.choices[i] {
+                let (gap, first) = self.gap_left(ctx, i - 1);
+                return gap.row_behind(ctx, (i - first) as u32, self.steady, token);
+            }
             self.left_row(ctx, i);
         }
         let row = &self.left[i];

@@ -52,6 +52,11 @@ pub struct Family {
 impl Family {
     pub const DEAD: Family = Family { base: Chart::DEAD, least: u32::MAX, n_layers: 0, is_elastic: true };
 
+    /// Whether what a layer holds, all larger ones hold too.
+    pub fn is_elastic(&self) -> bool {
+        self.is_elastic
+    }
+
     pub fn least(&self) -> u32 {
         self.least
     }

@@ -296,6 +296,27 @@ impl Effects {
         }
     }
 
+    /// The branches of a token's effect in configuration `c`, not remembered as a whole: behind the token's first byte most configurations
+    /// are dead, or one.
+    pub fn branches_of(&mut self, vocabulary: &Vocabulary, c: ConfigId, token: TokenId) -> SmallVec<[Branch; 4]> {
+        let mut branches = SmallVec::new();
+        let Some(&first) = vocabulary.text(token).first() else { return branches };
+        let d = self.lexer.step(c, first);
+        if d != ConfigId(0) {
+            let on = self.behind_first(vocabulary, d, token);
+            branches.extend_from_slice(self.branches(on));
+        }
+        for at in 0..self.lexer.cuts(c).len() {
+            let (terminal, fresh) = self.lexer.cuts(c)[at];
+            let begun = self.lexer.step(fresh, first);
+            if begun != ConfigId(0) {
+                let rest = self.behind_first(vocabulary, begun, token);
+                branches.extend(self.wrap(terminal, rest));
+            }
+        }
+        branches
+    }
+
     /// All configurations in which an effect may end.
     pub fn ends_of(&self, effect: EffectId, out: &mut Vec<ConfigId>) {
         let mut stack: SmallVec<[EffectId; 8]> = SmallVec::from_slice(&[effect]);
