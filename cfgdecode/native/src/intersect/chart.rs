@@ -355,18 +355,18 @@ impl Chart {
                 work.agenda.clear();
                 return;
             }
-            let (from, to) = match self.steps.get(&(origin, new)) {
-                Some(&known) => known,
-                None => self.step(symbols, origin, new),
-            };
-            for &(further, parents) in &self.made[from as usize..to as usize] {
+            let step = self.step(symbols, origin, new);
+            for &(further, parents) in self.made(step) {
                 work.add(symbols, further, parents);
             }
         }
     }
 
-    /// What symbols completed from a set make with what waits there, as far as the origins expect it.
-    fn step(&mut self, symbols: &mut SymbolSets, origin: SetId, completed: Symbols) -> (u32, u32) {
+    /// What symbols completed from a set make with what waits there, as far as the origins expect it: see [`Chart::made`].
+    pub(super) fn step(&mut self, symbols: &mut SymbolSets, origin: SetId, completed: Symbols) -> (u32, u32) {
+        if let Some(&known) = self.steps.get(&(origin, completed)) {
+            return known;
+        }
         let mut made = std::mem::take(&mut self.made);
         let from = made.len();
         let items = self.items(symbols, origin);
@@ -382,6 +382,10 @@ impl Chart {
         self.made = made;
         self.steps.insert((origin, completed), step);
         step
+    }
+
+    pub(super) fn made(&self, (from, to): (u32, u32)) -> &[Item] {
+        &self.made[from as usize..to as usize]
     }
 
     /// What waits, without what waits from higher in the same chain as well; by origin.

@@ -154,12 +154,6 @@ impl Agenda {
 struct Seen(FxHashMap<u32, SmallVec<[(u32, Symbols); 2]>>);
 
 impl Seen {
-    /// Adds what was seen from this rank or a higher one.
-    fn collect(&self, symbols: &SymbolSets, (chain, rank): (u32, u32), words: &mut [u64]) {
-        let seen = self.0.get(&chain).into_iter().flatten().filter(|s| s.0 >= rank);
-        seen.for_each(|s| add(words, symbols.words(s.1)));
-    }
-
     fn insert(&mut self, symbols: &mut SymbolSets, (chain, rank): (u32, u32), new: Symbols) {
         let seen = self.0.entry(chain).or_default();
         match seen.iter_mut().find(|s| s.0 == rank) {
@@ -310,7 +304,7 @@ impl<'a> Closing<'a> {
             }
         }
         while let Some(((cost, is_rigid, Reverse(origin)), (completed, waits))) = self.agenda.pop() {
-            let place = (self.chart.sets[origin as usize].chain, self.chart.sets[origin as usize].rank);
+            let place = place(self.chart, origin);
             let mut waiting = waits;
             self.chart.visits += 1;
             if is_new(&self.completed, self.symbols, is_rigid, place, completed) {
@@ -339,7 +333,7 @@ impl<'a> Closing<'a> {
             return;
         }
         let completed = self.symbols.common(completed, self.chart.expected(origin));
-        if completed == SymbolSets::EMPTY {
+        if !is_new(&self.completed, self.symbols, is_rigid, place(self.chart, origin), completed) {
             return;
         }
         let at = self.agenda.at((cost, is_rigid, Reverse(origin)));
@@ -348,12 +342,11 @@ impl<'a> Closing<'a> {
 
     /// What these make with what waits at their origin.
     fn combine(&mut self, cost: u32, is_rigid: bool, origin: SetId, completed: Symbols) {
-        for at in 0..self.chart.items(self.symbols, origin).len() {
-            let (further, waiting) = self.chart.items(self.symbols, origin)[at];
-            self.chart.visits += 1;
-            let parents = self.symbols.combined(self.chart.side, waiting, completed);
-            if parents != SymbolSets::EMPTY {
-                self.add(cost, is_rigid, further, parents);
+        let step = self.chart.step(self.symbols, origin, completed);
+        for &(further, parents) in self.chart.made(step) {
+            if is_new(&self.completed, self.symbols, is_rigid, place(self.chart, further), parents) {
+                let at = self.agenda.at((cost, is_rigid, Reverse(further)));
+                at.0 = self.symbols.union(at.0, parents);
             }
         }
     }
@@ -387,7 +380,7 @@ impl<'a> Closing<'a> {
     }
 
     fn wait_as(&mut self, cost: u32, is_rigid: bool, origin: SetId, waiting: Symbols) {
-        let place = (self.chart.sets[origin as usize].chain, self.chart.sets[origin as usize].rank);
+        let place = place(self.chart, origin);
         // What an elastic item has done before, a rigid one of no lower cost need not do again.
         if !is_new(&self.waiting, self.symbols, is_rigid, place, waiting) {
             return;
@@ -409,9 +402,22 @@ impl<'a> Closing<'a> {
     }
 }
 
+fn place(chart: &Chart, origin: SetId) -> (u32, u32) {
+    (chart.sets[origin as usize].chain, chart.sets[origin as usize].rank)
+}
+
 /// Whether some of these were not seen as elastic, and if they are rigid, not as rigid either.
-fn is_new(seen: &[Seen; 2], symbols: &SymbolSets, is_rigid: bool, place: (u32, u32), all: Symbols) -> bool {
-    let mut words = vec![0; symbols.n_words()];
-    seen[..=usize::from(is_rigid)].iter().for_each(|seen| seen.collect(symbols, place, &mut words));
+fn is_new(seen: &[Seen; 2], symbols: &SymbolSets, is_rigid: bool, (chain, rank): (u32, u32), all: Symbols) -> bool {
+    let seen = seen[..=usize::from(is_rigid)].iter().filter_map(|seen| seen.0.get(&chain)).flatten();
+    let mut seen = seen.filter(|s| s.0 >= rank).map(|s| s.1);
+    if all == SymbolSets::EMPTY {
+        return false;
+    }
+    let Some(first) = seen.next() else { return true };
+    if symbols.is_within(all, first) {
+        return false;
+    }
+    let mut words = symbols.words(first).to_vec();
+    seen.for_each(|set| add(&mut words, symbols.words(set)));
     !is_within(symbols.words(all), &words)
 }
