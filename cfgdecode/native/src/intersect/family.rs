@@ -274,16 +274,15 @@ struct Closing<'a> {
     /// What was completed, and what waits, from each chain: elastic, and rigid.
     completed: [Seen; 2],
     waiting: [Seen; 2],
-    /// How many origins each symbol had, as completed and as waiting, where there is a bound.
-    n_origins: [Vec<u32>; 2],
+    /// What was completed, and what waits, from one origin each, and how many origins each symbol had as soon as that can be too many.
+    of_origin: [(Vec<Symbols>, Vec<u32>); 2],
 }
 
 impl<'a> Closing<'a> {
     fn new(chart: &'a mut Chart, symbols: &'a mut SymbolSets, costs: &'a Arc<Costs>, n_layers: u32) -> Closing<'a> {
         let (completed, waiting) = Default::default();
-        let n = if chart.origins == Origins::All { 0 } else { symbols.n_words() * 64 };
-        let n_origins = [vec![0; n], vec![0; n]];
-        Closing { chart, symbols, costs, n_layers, agenda: Agenda::default(), context: Vec::new(), completed, waiting, n_origins }
+        let of_origin = Default::default();
+        Closing { chart, symbols, costs, n_layers, agenda: Agenda::default(), context: Vec::new(), completed, waiting, of_origin }
     }
 
     /// None if that takes too many completions.
@@ -299,7 +298,8 @@ impl<'a> Closing<'a> {
                 }
                 Entry::Arc(terminal, set) => {
                     let unit = self.symbols.unit(terminal);
-                    self.add(cost, !is_elastic, set, unit);
+                    let completed = self.symbols.common(unit, self.chart.expected(set));
+                    self.add(cost, !is_elastic, set, completed);
                 }
             }
         }
@@ -327,12 +327,11 @@ impl<'a> Closing<'a> {
         Some(self.context)
     }
 
-    /// Notes symbols as completed from an origin outside, those that it expects.
+    /// Notes symbols as completed from an origin outside.
     fn add(&mut self, cost: u32, is_rigid: bool, origin: SetId, completed: Symbols) {
         if cost >= self.n_layers {
             return;
         }
-        let completed = self.symbols.common(completed, self.chart.expected(origin));
         if !is_new(&self.completed, self.symbols, is_rigid, place(self.chart, origin), completed) {
             return;
         }
@@ -364,9 +363,17 @@ impl<'a> Closing<'a> {
     /// Of these symbols, those that may have one origin more, by rising cost, and those that begin anywhere instead.
     fn bounded(&mut self, kind: usize, origin: SetId, all: Symbols) -> (Symbols, Symbols) {
         let most = self.chart.origins.most();
-        let n_origins = &mut self.n_origins[kind];
         if self.chart.origins == Origins::All || origin == Chart::ANYWHERE && matches!(self.chart.origins, Origins::Widened(_)) {
             return (all, SymbolSets::EMPTY);
+        }
+        let (known, n_origins) = &mut self.of_origin[kind];
+        known.push(all);
+        if known.len() <= most {
+            return (all, SymbolSets::EMPTY);
+        }
+        if n_origins.is_empty() {
+            known.pop();
+            *n_origins = self.symbols.counts(known);
         }
         let few = self.symbols.filtered(all, |s| {
             n_origins[s as usize] += 1;
@@ -395,7 +402,8 @@ impl<'a> Closing<'a> {
             return;
         }
         self.context.push(Taking { origin, cost, is_elastic: !is_rigid, waiting });
-        let continued = self.symbols.continued(self.costs, self.chart.side, is_rigid, waiting);
+        let expected = self.chart.expected(origin);
+        let continued = self.symbols.continued(self.costs, self.chart.side, is_rigid, waiting, expected);
         for &(more, stays_rigid, parents) in continued.iter() {
             self.add(cost.saturating_add(more), stays_rigid, origin, parents);
         }

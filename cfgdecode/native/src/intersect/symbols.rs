@@ -52,8 +52,8 @@ pub struct SymbolSets {
     parents: FxHashMap<(Symbols, Symbols), Symbols>,
     /// By side: what waits -> what may come next.
     expected: [FxHashMap<Box<[Symbols]>, Symbols>; 2],
-    /// By costs, side and whether what waits is rigid.
-    continued: FxHashMap<(usize, Side, bool, Symbols), Continued>,
+    /// By costs, side, whether what waits is rigid, that, and what its origin expects.
+    continued: FxHashMap<(usize, Side, bool, Symbols, Symbols), Continued>,
     inner: FxHashMap<(usize, Side), Arc<Inner>>,
     /// Kept alive, so that the address of costs stays theirs.
     costs: Vec<Arc<Costs>>,
@@ -220,7 +220,7 @@ impl SymbolSets {
     }
 
     /// In how many of these each symbol is.
-    fn counts(&self, sets: &[Symbols]) -> Vec<u32> {
+    pub(super) fn counts(&self, sets: &[Symbols]) -> Vec<u32> {
         let mut counts = vec![0; self.n_words * 64];
         sets.iter().flat_map(|&set| self.iter(set)).for_each(|s| counts[s as usize] += 1);
         counts
@@ -356,9 +356,9 @@ impl SymbolSets {
         Arc::as_ptr(costs) as usize
     }
 
-    /// What waiting symbols become inside a gap, by rising cost.
-    pub(super) fn continued(&mut self, costs: &Arc<Costs>, side: Side, is_rigid: bool, waiting: Symbols) -> Continued {
-        let key = (self.key(costs), side, is_rigid, waiting);
+    /// What waiting symbols become inside a gap, as far as their origin expects it, by rising cost.
+    pub(super) fn continued(&mut self, costs: &Arc<Costs>, side: Side, is_rigid: bool, waiting: Symbols, expected: Symbols) -> Continued {
+        let key = (self.key(costs), side, is_rigid, waiting, expected);
         if let Some(known) = self.continued.get(&key) {
             return known.clone();
         }
@@ -379,7 +379,8 @@ impl SymbolSets {
         let mut found = Vec::new();
         for run in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let parents = self.collected(|_, words| run.iter().flat_map(|a| &cfg.useful_up[a.2 as usize]).for_each(|&y| insert(words, y)));
-            found.push((run[0].0, run[0].1, parents));
+            let parents = self.common(parents, expected);
+            found.extend((parents != SymbolSets::EMPTY).then_some((run[0].0, run[0].1, parents)));
         }
         let found: Continued = found.into();
         self.bytes += 64 + found.len() * 12;
