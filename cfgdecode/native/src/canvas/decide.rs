@@ -45,29 +45,29 @@ const fn across(n_gaps: usize, detail: Detail) -> Window {
 /// Windows, tried in turn: plain tokens in a wider one before others in a narrow one. A witness that hides decided text in a comment or
 /// a string is at odds with most of what comes later.
 const WINDOWS: [Window; 20] = [
-    near(0, Detail::Coarse),
+    near(0, Detail::Lean),
     apart(0, Detail::Plain, 0),
     near(1, Detail::Plain),
     near(2, Detail::Plain),
-    near(1, Detail::Coarse),
-    near(2, Detail::Coarse),
-    apart(1, Detail::Coarse, 0),
+    near(1, Detail::Lean),
+    near(2, Detail::Lean),
+    apart(1, Detail::Lean, 0),
     near(4, Detail::Plain),
     near(1, Detail::Closing),
     near(1, Detail::Edges),
     near(8, Detail::Plain),
-    near(4, Detail::Coarse),
+    near(4, Detail::Lean),
     near(2, Detail::Edges),
     near(16, Detail::Plain),
-    near(8, Detail::Coarse),
-    apart(2, Detail::Coarse, 1),
+    near(8, Detail::Lean),
+    apart(2, Detail::Lean, 1),
     near(4, Detail::Edges),
-    near(16, Detail::Coarse),
+    near(16, Detail::Lean),
     near(8, Detail::Edges),
     near(2, Detail::Fine),
 ];
 /// The same for several changes as one.
-const ACROSS: [Window; 4] = [near(0, Detail::Coarse), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Coarse)];
+const ACROSS: [Window; 4] = [near(0, Detail::Lean), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Lean)];
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Tokens of several lexemes that are kept, for gaps of one cell, and among plain ones.
 const N_COMPOUND: usize = 96;
 const N_COMPOUND_WIDE: usize = 800;
-const N_COMPOUND_COARSE: usize = 40;
+const N_COMPOUND_LEAN: usize = 40;
 const N_COMPOUND_PLAIN: usize = 12;
 /// Tokens that close brackets.
 const N_BRACKETS: usize = 256;
@@ -35,13 +35,13 @@ const MAX_CLOSING: usize = 4;
 const N_SHORT: usize = 2_000;
 /// Of the closing tokens of each long lexeme, those that are kept for all gaps.
 const N_CLOSING: usize = 32;
-const N_CLOSING_COARSE: usize = 4;
+const N_CLOSING_LEAN: usize = 4;
 
 #[derive(Clone, Debug)]
 pub struct Representatives {
     pub edge: Arc<[TokenId]>,
     /// Fewer of these: hardly any that are several lexemes.
-    pub coarse: Arc<[TokenId]>,
+    pub lean: Arc<[TokenId]>,
     /// Few tokens for most of what programs consist of: no words (keywords), nothing that begins a comment or a string.
     pub plain: Arc<[TokenId]>,
     /// Tokens that close brackets, several at once, and a few more to put between them.
@@ -94,30 +94,30 @@ impl Representatives {
         let mut plain: Vec<TokenId> = edge[n_bytes..].to_vec();
         plain.extend(compound.iter().take(N_COMPOUND_PLAIN).map(|c| c.0));
         plain.retain(|&t| is_plain(constraint, effects, t));
-        let mut coarse = edge.clone();
-        coarse.extend(compound.iter().take(N_COMPOUND_COARSE).map(|c| c.0));
+        let mut lean = edge.clone();
+        lean.extend(compound.iter().take(N_COMPOUND_LEAN).map(|c| c.0));
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
         let brackets = (0..vocabulary.len() as u32).filter(|&t| closes_brackets(vocabulary.text(t))).take(N_BRACKETS);
         let mut closers: Vec<TokenId> = plain.iter().copied().filter(|&t| vocabulary.text(t).len() == 1).chain(brackets).collect();
         let closing = closing_tokens(constraint, effects, pool);
         opening.sort_unstable();
         opening.truncate(N_OPENING);
-        coarse.extend_from_slice(&opening);
+        lean.extend_from_slice(&opening);
         edge.extend(opening);
-        coarse.extend(closing.iter().flat_map(|tokens| tokens.iter().take(N_CLOSING_COARSE)));
+        lean.extend(closing.iter().flat_map(|tokens| tokens.iter().take(N_CLOSING_LEAN)));
         edge.extend(closing.iter().flat_map(|tokens| tokens.iter().take(N_CLOSING)));
         let mut wide = edge.clone();
         wide.extend(compound.iter().take(N_COMPOUND_WIDE).map(|c| c.0).chain(closing.into_iter().flatten()));
         let mut rest: Vec<TokenId> = (128..256).filter_map(|b| vocabulary.byte_tokens[b]).collect();
         rest.extend(vocabulary.fragments().iter().take(N_REST));
         let mut bytes = [&edge[..], &rest[..]].concat();
-        for tokens in [&mut edge, &mut coarse, &mut plain, &mut closers, &mut wide, &mut rest, &mut bytes] {
+        for tokens in [&mut edge, &mut lean, &mut plain, &mut closers, &mut wide, &mut rest, &mut bytes] {
             tokens.sort_unstable();
             tokens.dedup();
         }
         Representatives {
             edge: edge.into(),
-            coarse: coarse.into(),
+            lean: lean.into(),
             plain: plain.into(),
             closing: closers.into(),
             wide: wide.into(),

@@ -18,6 +18,8 @@ pub(super) enum Detail {
     Plain,
     /// Gaps from the pool, those of a few cells from tokens that close what is open.
     Closing,
+    /// Gaps from the pool, short ones from few of the edge tokens.
+    Lean,
     /// Gaps from the pool, short ones from edge tokens.
     Coarse,
     /// Edge tokens at both ends of a gap, more of them in gaps of one cell.
@@ -91,9 +93,10 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
         _ if in_character => Choice::Some(representatives.bytes.clone()),
         Detail::Pool => Choice::Pool,
         Detail::Closing if n_cells <= SHORT => Choice::Some(representatives.closing.clone()),
-        Detail::Plain | Detail::Coarse if n_cells >= LONG => Choice::Pool,
+        Detail::Plain | Detail::Lean | Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Plain => Choice::Some(representatives.plain.clone()),
-        Detail::Coarse => Choice::Some(representatives.coarse.clone()),
+        Detail::Lean => Choice::Some(representatives.lean.clone()),
+        Detail::Coarse => edge(),
         Detail::Edges if n_cells == 1 => Choice::Some(representatives.wide.clone()),
         _ if n_cells == 1 => Choice::All,
         Detail::Fine if n_cells == 2 || n_cells == LONG && is_end => Choice::Some(representatives.wide.clone()),
