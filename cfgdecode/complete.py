@@ -7,6 +7,10 @@ the greedy filling; every further one is a better one; if the search ends before
 the most probable of all. Wherever a cell did not take its best token, all cells that are left are given theirs at once:
 if that is a text, nothing below can be better.
 
+Before that, all cells are given their best tokens at once, and if that is no text, prefixes are followed from left to
+right, the best of those with different contexts (`canvas/viterbi.rs`): mostly that finds the best filling, and often
+it shows that there is no better one.
+
 The search begins with the best tokens of as many cells as one cheap look shows to fit together: of all, else of either
 half, and so on, larger runs of cells first. So tokens that do not fit the others meet them when those are already
 there, and not the other way round.
@@ -33,6 +37,12 @@ if TYPE_CHECKING:
 
 _SPARE_NODES = 64
 """Verdicts beyond four for each cell that the beginning of the search leaves out."""
+
+_WIDTHS = 24, 96, 384
+"""Prefixes that are followed, more of them if fewer do not show that what they find is the best."""
+
+_CANDIDATES = 64
+"""Tokens of a cell that a prefix may go on with."""
 
 _TRIED = 24
 """Best tokens of a cell that are tried before its allowed set is asked for."""
@@ -67,7 +77,46 @@ def most_probable(canvas: Canvas, scores: Any, nodes: int | None) -> Completion 
     trial = canvas.fork()
     if not trial.is_completable():
         return None
-    return _Search(trial, _columns(scores, trial), nodes).run()
+    columns = _columns(scores, trial)
+    known = _all_best(trial, columns) or _by_prefixes(trial, columns)
+    if known is not None and known.is_optimal:
+        return known
+    return _Search(trial, columns, nodes, known).run()
+
+
+def _all_best(canvas: Canvas, columns: list[_Column]) -> Completion | None:
+    """The best token of every cell, if one cheap look shows that they fit."""
+    vocabulary, filled = canvas.constraint.vocabulary, canvas.fork()
+    for column in columns:
+        token = column.best_token(vocabulary)
+        if token is None:
+            return None
+        filled._put(column.position, token, COMMITTED)
+    if not filled._native.repair_at_once():
+        return None
+    return Completion([t for t in filled.ids if t is not None], sum(c.best for c in columns), True)
+
+
+def _by_prefixes(canvas: Canvas, columns: list[_Column]) -> Completion | None:
+    """The best filling that following prefixes from left to right finds."""
+    vocabulary = canvas.constraint.vocabulary
+    listed = [column.listed(vocabulary)[:_CANDIDATES] for column in columns]
+    if not all(listed):
+        return None
+    total = sum(column.best for column in columns)
+    # A filling with a token that is not among the candidates scores no more than this.
+    others = max(total - column.best + column.next_score(len(row)) for column, row in zip(columns, listed, strict=True))
+    best: Completion | None = None
+    for width in _WIDTHS:
+        found = canvas._native.best_filling(listed, width)
+        if found is not None and (best is None or found[1] >= best.score):
+            tokens, score, bound = found
+            ids = dict(zip((column.position for column in columns), tokens, strict=True))
+            whole = [ids[i] if token is None else token for i, token in enumerate(canvas.ids)]
+            best = Completion(whole, score, score >= max(bound, others))
+        if best is not None and best.is_optimal:
+            break
+    return best
 
 
 class _Column:
@@ -89,6 +138,16 @@ class _Column:
         """What the second best token scores less than the best."""
         second = float(self.scores[1]) if len(self.ids) > 1 else self.floor
         return self.best - second if second > -np.inf else np.inf
+
+    def listed(self, vocabulary: Vocabulary) -> list[tuple[int, float]]:
+        """Tokens that have a score and can be committed, by falling score."""
+        width, mask = vocabulary.n_logits, vocabulary.mask
+        pairs = zip(self.ids.tolist(), self.scores.tolist(), strict=True)
+        return [(t, s) for t, s in pairs if 0 <= t < width and t != mask and s != -np.inf]
+
+    def next_score(self, n: int) -> float:
+        """No token but the first `n` of those listed scores more."""
+        return max(self.floor, float(self.scores[n])) if n < len(self.ids) else self.floor
 
     def best_token(self, vocabulary: Vocabulary) -> int | None:
         """The token of the highest score, if it has one and can be committed."""
@@ -121,16 +180,17 @@ def _columns(scores: Any, canvas: Canvas) -> list[_Column]:
 
 
 class _Search:
-    def __init__(self, canvas: Canvas, columns: list[_Column], nodes: int | None) -> None:
+    def __init__(self, canvas: Canvas, columns: list[_Column], nodes: int | None, known: Completion | None) -> None:
         self.canvas = canvas
-        self.best: Completion | None = None
+        self.best = known
         self.is_complete = True
         begun = {column.position for column in self._begin(columns)}
         # Those of the beginning first: their tokens are put already, so that each is a node that costs nothing.
         self.columns = sorted(
             columns, key=lambda c: (-np.inf if c.position in begun else -c.regret, -c.best, c.position)
         )
-        self.nodes = len(begun) + (4 * (len(columns) - len(begun)) + _SPARE_NODES if nodes is None else nodes)
+        most = 4 * (len(columns) - len(begun)) + _SPARE_NODES if known is None else _SPARE_NODES
+        self.nodes = len(begun) + (most if nodes is None else nodes)
         # bound[k]: the best that the columns from k on can give.
         self.bound = (
             np.concatenate([np.cumsum([c.best for c in self.columns[::-1]])[::-1], [0.0]]) if columns else [0.0]

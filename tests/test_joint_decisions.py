@@ -37,13 +37,59 @@ def fillings(n):
     return {f for f in every if grammar.accepts(b"".join(TOKENS[t] for t in f))}
 
 
-def test_the_most_probable_filling_is_the_best_of_all():
-    for canvas, rng in open_canvases(25, seed=1):
+BOTH = pytest.mark.parametrize("limits", [cd.Limits(), cd.Limits(exact_cells=0)], ids=["exact first", "windows first"])
+
+
+@BOTH
+def test_the_most_probable_filling_is_the_best_of_all(limits):
+    for canvas, rng in open_canvases(25, 1, limits):
         scores = rng.normal(size=(len(canvas), len(TOKENS)))
         found = canvas.most_probable(scores, nodes=10_000)
         best = max(sum(scores[i, t] for i, t in enumerate(filling)) for filling in fillings(len(canvas)))
         assert found.is_optimal and found.score == pytest.approx(best)
         assert tuple(found.ids) in fillings(len(canvas))
+
+
+@pytest.mark.parametrize("listed", [2, 4, 8])
+def test_prefixes_that_are_followed_say_best_only_of_the_best(listed):
+    """Texts that may end early, scores for some tokens of each cell only, no branch and bound behind it."""
+    eos, rng = len(TOKENS), np.random.default_rng(listed)
+    vocabulary = cd.Vocabulary.from_tokens([*TOKENS, b""], eos=[eos])
+    grammar = cd.Grammar.from_lark(LISTS)
+    constraint = cd.compile(grammar, vocabulary, limits=cd.Limits(exact_cells=0))
+    n_best = 0
+    for _ in range(60):
+        size = int(rng.integers(2, 6))
+        canvas = constraint.canvas([0] * size, [True] * size)
+        ids = np.array([rng.permutation(eos + 1)[:listed] for _ in range(size)])
+        scores = rng.normal(size=(size, listed)) * 4
+        found = canvas.most_probable((ids, scores), nodes=0)
+        floor = scores.min() - 20
+        of = [dict(zip(row.tolist(), values.tolist(), strict=True)) for row, values in zip(ids, scores, strict=True)]
+        texts = [f + (eos,) * (size - n) for n in range(size + 1) for f in fillings(n)]
+        best = max(sum(cell.get(t, floor) for cell, t in zip(of, text, strict=True)) for text in texts)
+        assert tuple(found.ids) in texts and found.score <= best + 1e-9
+        assert not found.is_optimal or found.score == pytest.approx(best)
+        n_best += found.is_optimal
+    assert n_best > 5
+
+
+def test_several_wrong_best_tokens_are_no_hindrance():
+    """JSON, 40 open cells: the best tokens of five of them are of another text."""
+    vocabulary = cd.Vocabulary.bytes()
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary)
+    text = b'{"name": "a list", "values": [1, 20, {"x": null}], "more": true}'
+    first, size = 8, 40
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        canvas = constraint.canvas(list(text), [first <= i < first + size for i in range(len(text))])
+        ids = np.array([[b, *rng.permutation(256)[:7]] for b in text[first : first + size]])
+        scores = np.tile(np.array([-1.0, *[-6.0] * 7]), (size, 1))
+        wrong = rng.permutation(size)[:5]
+        scores[wrong, 1] = -0.5
+        found = canvas.most_probable((ids, scores))
+        assert found.score >= -size
+        assert constraint.grammar.accepts(bytes(found.ids))
 
 
 def test_a_search_that_is_cut_short_is_valid_and_says_so():
@@ -73,7 +119,7 @@ def test_scores_of_the_wrong_shape_are_refused():
         canvas.most_probable(np.zeros((3, len(TOKENS))))
 
 
-@pytest.mark.parametrize("limits", [cd.Limits(), cd.Limits(exact_cells=0)], ids=["exact first", "windows first"])
+@BOTH
 def test_a_joint_commit_keeps_a_set_of_largest_weight(limits):
     for canvas, rng in open_canvases(60, 3, limits):
         cells = rng.permutation(len(canvas))[: int(rng.integers(1, len(canvas) + 1))]

@@ -17,6 +17,7 @@ mod shortest;
 mod sketch;
 mod slots;
 mod view;
+mod viterbi;
 
 pub use allowed::Allowed;
 pub use clock::N_STAGES;
@@ -24,3 +25,4 @@ pub use constraint::{Constraint, ConstraintError, Limits, Tables};
 pub use session::{Answer, Session, Stats};
 pub use slots::{EosPolicy, Slot};
 pub use view::{Choice, View};
+pub use viterbi::Candidates;

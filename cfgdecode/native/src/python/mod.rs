@@ -5,7 +5,7 @@
 mod convert;
 mod errors;
 
-use crate::canvas::{Answer, Constraint, EosPolicy, Limits, Session, Slot};
+use crate::canvas::{Answer, Candidates, Constraint, EosPolicy, Limits, Session, Slot};
 use crate::grammar::Cfg;
 use crate::vocabulary::Vocabulary;
 use pyo3::prelude::*;
@@ -174,6 +174,16 @@ impl PySession {
     /// Whether one cheap repair shows that all that changed fits; if not, that says nothing.
     fn repair_at_once(&self, py: Python<'_>) -> bool {
         self.run(py, Session::repair_at_once)
+    }
+
+    /// The best filling found from these tokens and scores (for each open slot in order, the best first): its tokens, the sum of
+    /// its scores, and what no filling from them has more than. None if the search does not reach one.
+    fn best_filling(&self, py: Python<'_>, candidates: Vec<Candidates>, width: usize) -> PyResult<Option<(Vec<u32>, f64, f64)>> {
+        let n_tokens = self.run(py, |s| s.constraint().vocabulary.len());
+        if candidates.iter().flatten().any(|c| c.0 as usize >= n_tokens || c.1.is_nan()) {
+            return Err(errors::canvas(format!("candidates need ids below {n_tokens} and scores that are numbers")));
+        }
+        self.run(py, |s| s.best_filling(&candidates, width)).map_err(errors::limit)
     }
 
     /// Per slot its tokens in some valid filling; None if dead.
