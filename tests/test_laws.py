@@ -325,3 +325,19 @@ def test_lanes_answer_alike_and_side_by_side():
         assert len({str(filled_) for filled_ in pool.map(filled, [0, 1, 2, 3, 17, 0])}) == 1
     with pytest.raises(cd.CanvasError, match="lane is -1"):
         constraint.canvas([0], [True], lane=-1)
+
+
+def test_tables_that_are_made_anew_change_no_answer():
+    """A limit so low that each call makes the tables anew, chart sets and all."""
+    constraints = [
+        cd.compile(cd.Grammar.builtin("json"), cd.Vocabulary.bytes(), limits=cd.Limits(table_bytes=size))
+        for size in (256 << 20, 1)
+    ]
+    text = b'{"name": "a list", "values": [1, 20, {"x": null}]}'
+    canvases = [constraint.canvas([0] * len(text), [True] * len(text)) for constraint in constraints]
+    order = np.random.default_rng(1).permutation(len(text)).tolist()
+    for k, position in enumerate(order):
+        assert all(canvas.commit_one(position, text[position]) for canvas in canvases)
+        if k % 8 == 0:
+            kept, anew = (canvas.allowed(order[-1]) for canvas in canvases)
+            assert not (kept.is_exact and anew.is_exact) or set(kept) == set(anew)

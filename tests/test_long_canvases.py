@@ -40,7 +40,7 @@ def test_two_bytes_of_a_character_near_the_end_are_decided(seed: int) -> None:
     """The third byte has to follow, the string to close, and far brackets may have to change with it."""
     cut = "鹅".encode()[:2]
     tokens, vocabulary = _json_vocabulary(cut)
-    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=300_000))
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=60_000))
     draw = random.Random(seed)
     canvas = constraint.canvas([0] * 90, [True] * 90)
     end = 90 - draw.randrange(3, 9)
@@ -73,7 +73,7 @@ def test_a_program_read_left_to_right_is_decided_by_little_work() -> None:
     text = (
         b"#include<map>\nusing namespace std;\nint f(int l, int t){\n    for (int i=0;i<l;i++) t+=i;\n    return t;\n}"
     )
-    limits = cd.Limits(items=300_000)
+    limits = cd.Limits(items=60_000)
     constraint = cd.compile(cd.Grammar.builtin("cpp"), cd.Vocabulary.bytes(), limits=limits, eos_policy="none")
     canvas = constraint.canvas(text, [True] * len(text))
     for cell, byte in enumerate(text):
@@ -93,7 +93,7 @@ def _front_gap(n_open: int) -> tuple[cd.Canvas, list[bytes | None]]:
 def test_the_outermost_brackets_are_closed_behind_many_gaps(seed: int) -> None:
     """Brackets may be opened in each of seventy gaps; of all that may be open, the oldest are needed at the end."""
     tokens, vocabulary = _json_vocabulary()
-    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=300_000, origins=4))
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=60_000, origins=4))
     draw = random.Random(seed)
     cells: list[bytes | None] = [*[None] * 4, b'":', *[None] * 3]
     for _ in range(70):
@@ -172,7 +172,7 @@ def test_tokens_that_close_a_text_and_open_more_are_found_in_the_middle_of_a_gap
 
 def test_an_exact_set_that_takes_too_much_is_an_error() -> None:
     tokens, vocabulary = _json_vocabulary()
-    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=20_000))
+    constraint = cd.compile(cd.Grammar.builtin("json"), vocabulary, limits=cd.Limits(items=4_000))
     canvas = constraint.canvas([0] * 300, [True] * 300)
     for cell in range(10, 290, 7):
         assert canvas.commit_one(cell, tokens.index(b"w7"))

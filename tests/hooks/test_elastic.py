@@ -82,7 +82,7 @@ def test_parts_outside_the_text_are_kept_and_count():
 
 
 def test_what_cannot_be_decided_is_a_limit_and_not_dead():
-    limits = cd.Limits(items=2000)
+    limits = cd.Limits(items=200)
     constraint = cd.compile(cd.Grammar.builtin("cpp"), cd.Vocabulary.bytes(), eos_policy="none", limits=limits)
     ids = [*b"int f(int a) { ", None, *b"return a; } int g() { ", None, *b" return 1; }"]
     with pytest.raises(cd.LimitExceeded):

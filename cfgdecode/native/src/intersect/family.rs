@@ -11,7 +11,7 @@
 //! their own, which is an origin of elastic items in the layers behind it.
 //!
 //! Invariants: the members of a family are consecutive sets of one chain, their rank is their layer; steady members follow them.
-//! Cost: one shortest-path search over (symbol, origin, elastic) triples from outside the gap per family, whatever
+//! Cost: one shortest-path search over (origin, elastic) pairs from outside the gap per family, each with a set of symbols, whatever
 //! the length of the gap; a member is listed at first use. Source: Knuth 1977 (a generalisation of
 //! Dijkstra's algorithm) over Earley items.
 

@@ -1,7 +1,7 @@
 //! Emptiness of `L(grammar) ∩ L(canvas)`, from both ends.
 //!
 //! A canvas is a graph whose arcs carry terminals or nothing. A *chart* says, for a point of that
-//! graph, what lies on one side of it: the left chart holds the items `(P, origin)`, "the prefix `P`
+//! graph, what lies on one side of it: the left chart holds the items `(origin, P)`, "each prefix of `P`
 //! was read from `origin` up to here, and what it waits for comes next"; the right chart is its mirror
 //! image. Whether a left set and a right set fit together is the [`Meeting`].
 //!

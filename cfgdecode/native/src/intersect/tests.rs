@@ -128,3 +128,35 @@ fn what_is_elastic_may_begin_behind_what_is_rigid_and_end_in_any_later_layer() {
     let fits: Vec<bool> = (0..8).map(|k| Meeting::default().fits(symbols, &left, &right, gap.member(k), r[1])).collect();
     assert_eq!(fits, [false, false, false, true, true, true, true, true]);
 }
+
+#[test]
+fn of_a_symbol_in_many_sets_the_first_and_the_last_are_kept() {
+    let symbols = &mut SymbolSets::new(balanced(), 0);
+    let [one, two, both] = [[0, 0], [1, 1], [0, 1]].map(|pair| symbols.filtered(SymbolSets::ALL, |s| pair.contains(&s)));
+    let sets = [both, one, two, one, one, both, one];
+    // 0 is in six of them, 1 in three.
+    assert_eq!(symbols.without_between(&sets, 1, 2), [both, SymbolSets::EMPTY, two, SymbolSets::EMPTY, SymbolSets::EMPTY, both, one]);
+    assert_eq!(symbols.in_more_than(&sets, 3), one);
+    assert_eq!(symbols.in_more_than(&sets, 2), both);
+}
+
+#[test]
+fn what_two_sets_of_symbols_make_together_is_what_their_symbols_make() {
+    let cfg = balanced();
+    let symbols = &mut SymbolSets::new(cfg.clone(), 0);
+    let n = cfg.n_symbols;
+    let single: Vec<_> = (0..n).map(|s| symbols.filtered(SymbolSets::ALL, |other| other == s)).collect();
+    for left in 0..n {
+        for right in 0..n {
+            let made = symbols.parents(single[left as usize], single[right as usize]);
+            for parent in 0..n {
+                let by_rule = |&(head, a, b): &(u32, u32, u32)| (a, b) == (left, right) && cfg.useful_up[head as usize].contains(&parent);
+                assert_eq!(symbols.has(made, parent), cfg.rules.iter().any(by_rule), "{left} {right} {parent}");
+            }
+        }
+    }
+    let everything = symbols.filtered(SymbolSets::ALL, |_| true);
+    let all = symbols.parents(everything, everything);
+    let each = cfg.rules.iter().flat_map(|rule| cfg.useful_up[rule.0 as usize].iter().copied()).collect::<std::collections::BTreeSet<u32>>();
+    assert_eq!(symbols.iter(all).collect::<Vec<_>>(), each.into_iter().collect::<Vec<_>>());
+}
