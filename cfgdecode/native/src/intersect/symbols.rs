@@ -12,7 +12,6 @@
 use super::family::Costs;
 use crate::grammar::{Cfg, Side, Symbol};
 use rustc_hash::{FxHashMap, FxHasher};
-use smallvec::SmallVec;
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -42,11 +41,14 @@ pub struct SymbolSets {
     n_words: usize,
     /// Set by set.
     words: Vec<u64>,
-    /// By side, set by set: what the symbols of a set that wait may be completed with. Empty for sets that were not asked.
+    /// By side: what the symbols of a set that wait may be completed with, and where that is, for sets that were asked.
     siblings: [Vec<u64>; 2],
+    siblings_at: [Vec<u32>; 2],
     /// By side: the symbols of a set that can wait, once that was asked.
     waiting: [Vec<Symbols>; 2],
-    by_hash: FxHashMap<u64, SmallVec<[Symbols; 1]>>,
+    /// The latest set of a hash; `same_hash` has the one before.
+    by_hash: FxHashMap<u64, Symbols>,
+    same_hash: Vec<Symbols>,
     /// Symbol -> itself and what it is by unit rules, once that was asked.
     units: Vec<Symbols>,
     parents: FxHashMap<(Symbols, Symbols), Symbols>,
@@ -81,8 +83,10 @@ impl SymbolSets {
             n_words,
             words: Vec::new(),
             siblings: Default::default(),
+            siblings_at: Default::default(),
             waiting: Default::default(),
             by_hash: FxHashMap::default(),
+            same_hash: Vec::new(),
             units: vec![UNKNOWN; cfg.n_symbols as usize],
             parents: FxHashMap::default(),
             expected: Default::default(),
@@ -109,7 +113,7 @@ impl SymbolSets {
 
     pub fn memory_bytes(&self) -> usize {
         let n_words = self.words.capacity() + self.siblings.iter().map(Vec::capacity).sum::<usize>();
-        n_words * 8 + self.by_hash.capacity() * 33 + self.parents.capacity() * 13 + self.bytes
+        n_words * 8 + self.same_hash.capacity() * 20 + self.by_hash.capacity() * 17 + self.parents.capacity() * 13 + self.bytes
     }
 
     /// The words of a set, one bit a symbol.
@@ -134,7 +138,10 @@ impl SymbolSets {
     fn push(&mut self, words: &[u64]) -> Symbols {
         let new = self.waiting[0].len() as Symbols;
         self.words.extend_from_slice(words);
-        self.waiting.iter_mut().for_each(|waiting| waiting.push(UNKNOWN));
+        self.same_hash.push(UNKNOWN);
+        for known in self.waiting.iter_mut().chain(&mut self.siblings_at) {
+            known.push(UNKNOWN);
+        }
         new
     }
 
@@ -147,11 +154,17 @@ impl SymbolSets {
         let mut hasher = FxHasher::default();
         words.iter().for_each(|word| hasher.write_u64(*word));
         let hash = hasher.finish();
-        if let Some(&known) = self.by_hash.get(&hash).into_iter().flatten().find(|&&set| self.words(set) == words) {
-            return known;
+        let latest = self.by_hash.get(&hash).copied().unwrap_or(UNKNOWN);
+        let mut known = latest;
+        while known != UNKNOWN {
+            if self.words(known) == words {
+                return known;
+            }
+            known = self.same_hash[known as usize];
         }
         let new = self.push(words);
-        self.by_hash.entry(hash).or_default().push(new);
+        self.same_hash[new as usize] = latest;
+        self.by_hash.insert(hash, new);
         new
     }
 
@@ -274,8 +287,7 @@ impl SymbolSets {
     #[cold]
     fn combined_anew(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> Symbols {
         let cfg = self.cfg.clone();
-        let at = waiting as usize * self.n_words;
-        let siblings = &self.siblings[side as usize][at..at + self.n_words];
+        let siblings = self.siblings_of(side, waiting);
         let completed: Vec<u64> = siblings.iter().zip(self.words(completed)).map(|(a, b)| a & b).collect();
         let n = |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>();
         let mut parents = vec![0; self.n_words];
@@ -299,13 +311,10 @@ impl SymbolSets {
     /// Whether some rule has one of `waiting` beside one of `completed`.
     #[inline]
     fn may_combine(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> bool {
-        let at = waiting as usize * self.n_words;
-        let siblings = &mut self.siblings[side as usize];
-        // Only an empty set has no siblings among those that wait.
-        if siblings.len() < at + self.n_words || is_empty(&siblings[at..at + self.n_words]) {
+        if self.siblings_at[side as usize][waiting as usize] == UNKNOWN {
             self.find_siblings(side, waiting);
         }
-        let siblings = &self.siblings[side as usize][at..at + self.n_words];
+        let siblings = self.siblings_of(side, waiting);
         siblings.iter().zip(self.words(completed)).any(|(a, b)| a & b != 0)
     }
 
@@ -315,10 +324,15 @@ impl SymbolSets {
         for w in self.iter(waiting) {
             self.cfg.side(side).continue_[w as usize].iter().for_each(|&(c, _)| insert(&mut words, c));
         }
-        let at = waiting as usize * self.n_words;
         let siblings = &mut self.siblings[side as usize];
-        siblings.resize(siblings.len().max(at + self.n_words), 0);
-        siblings[at..at + self.n_words].copy_from_slice(&words);
+        self.siblings_at[side as usize][waiting as usize] = (siblings.len() / self.n_words) as u32;
+        siblings.extend_from_slice(&words);
+    }
+
+    #[inline]
+    fn siblings_of(&self, side: Side, waiting: Symbols) -> &[u64] {
+        let at = self.siblings_at[side as usize][waiting as usize] as usize * self.n_words;
+        &self.siblings[side as usize][at..at + self.n_words]
     }
 
     /// Those that can wait for a sibling.
