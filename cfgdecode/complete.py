@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,9 @@ _WIDTHS = 24, 96, 384
 
 _CANDIDATES = 64
 """Tokens of a cell that a prefix may go on with."""
+
+_HEAD = 256
+"""Best tokens of a cell that are sorted at once."""
 
 _TRIED = 24
 """Best tokens of a cell that are tried before its allowed set is asked for."""
@@ -100,7 +104,7 @@ def _all_best(canvas: Canvas, columns: list[_Column]) -> Completion | None:
 def _by_prefixes(canvas: Canvas, columns: list[_Column]) -> Completion | None:
     """The best filling that following prefixes from left to right finds."""
     vocabulary = canvas.constraint.vocabulary
-    listed = [column.listed(vocabulary)[:_CANDIDATES] for column in columns]
+    listed = [column.listed(vocabulary, _CANDIDATES) for column in columns]
     if not all(listed):
         return None
     total = sum(column.best for column in columns)
@@ -119,39 +123,70 @@ def _by_prefixes(canvas: Canvas, columns: list[_Column]) -> Completion | None:
     return best
 
 
+def _by_falling_score(
+    ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    order = np.lexsort((ids, -scores))
+    return ids[order], scores[order]
+
+
 class _Column:
     """The scores of one cell: token ids by falling score; a token without a score has `floor`."""
 
     def __init__(
         self, position: int, ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], floor: float
     ) -> None:
-        order = np.argsort(-scores, kind="stable")
-        self.position, self.ids, self.scores, self.floor = position, ids[order], scores[order], floor
-        self.best = float(self.scores[0]) if len(self.ids) else floor
+        self.position, self.floor = position, floor
+        self._given = ids, scores
+        n = min(_HEAD, len(ids))
+        best = np.argpartition(-scores, n - 1)[:n] if 0 < n < len(ids) else np.arange(n)
+        self._head_ids, self._head_scores = _by_falling_score(ids[best], scores[best])
+        self.best = float(self._head_scores[0]) if n else floor
+
+    @property
+    def best_ids(self) -> list[int]:
+        """The token of the highest score, if there is one."""
+        return [int(token) for token in self._head_ids[:1]]
+
+    @cached_property
+    def _sorted(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        return _by_falling_score(*self._given)
+
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        return self._sorted[0]
+
+    @property
+    def scores(self) -> npt.NDArray[np.float64]:
+        return self._sorted[1]
 
     def of(self, token: int) -> float:
-        found = np.flatnonzero(self.ids == token)
-        return float(self.scores[found[0]]) if len(found) else self.floor
+        ids, scores = self._given
+        found = np.flatnonzero(ids == token)
+        return float(scores[found].max()) if len(found) else self.floor
 
     @property
     def regret(self) -> float:
         """What the second best token scores less than the best."""
-        second = float(self.scores[1]) if len(self.ids) > 1 else self.floor
+        second = self.next_score(1)
         return self.best - second if second > -np.inf else np.inf
 
-    def listed(self, vocabulary: Vocabulary) -> list[tuple[int, float]]:
-        """Tokens that have a score and can be committed, by falling score."""
-        width, mask = vocabulary.n_logits, vocabulary.mask
-        pairs = zip(self.ids.tolist(), self.scores.tolist(), strict=True)
-        return [(t, s) for t, s in pairs if 0 <= t < width and t != mask and s != -np.inf]
+    def listed(self, vocabulary: Vocabulary, most: int) -> list[tuple[int, float]]:
+        """Tokens that have a score and can be committed, by falling score, no more than `most` (below `_HEAD`)."""
+        ids, scores = self._head_ids, self._head_scores
+        can_be = (ids >= 0) & (ids < vocabulary.n_logits) & (scores != -np.inf)
+        if vocabulary.mask is not None:
+            can_be &= ids != vocabulary.mask
+        found = np.flatnonzero(can_be)[:most]
+        return list(zip(ids[found].tolist(), scores[found].tolist(), strict=True))
 
     def next_score(self, n: int) -> float:
-        """No token but the first `n` of those listed scores more."""
-        return max(self.floor, float(self.scores[n])) if n < len(self.ids) else self.floor
+        """No token but the best `n`, fewer than `_HEAD`, scores more."""
+        return max(self.floor, float(self._head_scores[n])) if n < len(self._head_scores) else self.floor
 
     def best_token(self, vocabulary: Vocabulary) -> int | None:
         """The token of the highest score, if it has one and can be committed."""
-        token = int(self.ids[0]) if len(self.ids) and self.best != -np.inf else -1
+        token = int(self._head_ids[0]) if len(self._head_ids) and self.best != -np.inf else -1
         return token if 0 <= token < vocabulary.n_logits and token != vocabulary.mask else None
 
 
@@ -235,7 +270,7 @@ class _Search:
         if depth in (0, len(self.columns)):
             return True
         column = self.columns[depth - 1]
-        return not len(column.ids) or self.canvas.ids[column.position] != column.ids[0]
+        return self.canvas.ids[column.position] not in column.best_ids
 
     def _all_best(self, depth: int, total: float) -> bool:
         """Give the columns from `depth` on their best tokens; tells whether that is a text. A better one is kept."""
