@@ -565,11 +565,13 @@ class Canvas:
         return complete(self, scores, positions)
 
     def most_probable(self, scores: Any, *, nodes: int | None = None) -> Completion | None:
-        """The filling with the highest sum of scores that `nodes` verdicts find; None if the canvas is dead.
+        """The filling with the highest sum of scores that is found; None if the canvas is dead.
 
         `scores` as for `complete`; in the sparse form a token that is not listed scores 20 less than the lowest listed.
-        `Completion.is_optimal` says whether the search ended, so that no filling has a higher sum. Default: 64,
-        and four for each open cell whose best token does not at once fit those of the others.
+        `Completion.is_optimal` says whether the search ended, so that no filling has a higher sum. Prefixes are
+        followed from left to right, equal contexts as one (Viterbi); if that does not show what the best is, `nodes`
+        verdicts are spent on branch and bound. Default: 64, and where no prefix reached the end four more for each
+        open cell whose best token does not at once fit those of the others.
 
         Raises:
             CanvasError: not one row of scores for each open cell.
