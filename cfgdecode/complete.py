@@ -82,23 +82,24 @@ def most_probable(canvas: Canvas, scores: Any, nodes: int | None) -> Completion 
     if not trial.is_completable():
         return None
     columns = _columns(scores, trial)
-    known = _all_best(trial, columns) or _by_prefixes(trial, columns)
+    whole = _with_best_tokens(trial, columns)
+    if whole is not None:
+        return Completion(whole, sum(column.best for column in columns), True)
+    known = _by_prefixes(trial, columns)
     if known is not None and known.is_optimal:
         return known
     return _Search(trial, columns, nodes, known).run()
 
 
-def _all_best(canvas: Canvas, columns: list[_Column]) -> Completion | None:
-    """The best token of every cell, if one cheap look shows that they fit."""
+def _with_best_tokens(canvas: Canvas, columns: list[_Column]) -> list[int] | None:
+    """The canvas with the best token in each of these cells (all that are open), if one cheap look shows that it fits."""
     vocabulary, filled = canvas.constraint.vocabulary, canvas.fork()
     for column in columns:
         token = column.best_token(vocabulary)
         if token is None:
             return None
         filled._put(column.position, token, COMMITTED)
-    if not filled._native.repair_at_once():
-        return None
-    return Completion([t for t in filled.ids if t is not None], sum(c.best for c in columns), True)
+    return [t for t in filled.ids if t is not None] if filled._native.repair_at_once() else None
 
 
 def _by_prefixes(canvas: Canvas, columns: list[_Column]) -> Completion | None:
@@ -234,7 +235,7 @@ class _Search:
     def _begin(self, columns: list[_Column]) -> list[_Column]:
         """Puts the best tokens of runs of cells, the longest that fit at once; the columns of them."""
         vocabulary = self.canvas.constraint.vocabulary
-        runs = [columns]
+        runs = [columns[: len(columns) // 2], columns[len(columns) // 2 :]]
         kept: list[_Column] = []
         while runs and len(runs[0]) > 1:
             halves = []
@@ -266,26 +267,19 @@ class _Search:
         return Completion(self.best.ids, self.best.score, self.is_complete)
 
     def _took_another(self, depth: int) -> bool:
-        """Nothing is decided yet, or the cell decided last did not take its best token, or all are."""
+        """The cell decided last did not take its best token, or all are decided."""
         if depth in (0, len(self.columns)):
-            return True
+            return depth > 0
         column = self.columns[depth - 1]
         return self.canvas.ids[column.position] not in column.best_ids
 
     def _all_best(self, depth: int, total: float) -> bool:
         """Give the columns from `depth` on their best tokens; tells whether that is a text. A better one is kept."""
         total += self.bound[depth]
-        vocabulary, filled = self.canvas.constraint.vocabulary, self.canvas.fork()
-        for column in self.columns[depth:]:
-            token = column.best_token(vocabulary)
-            if token is None:
-                return False
-            filled._put(column.position, token, COMMITTED)
-        if not filled._native.repair_at_once():
-            return False
-        if self.best is None or total > self.best.score:
-            self.best = Completion([t for t in filled.ids if t is not None], total, False)
-        return True
+        ids = _with_best_tokens(self.canvas, self.columns[depth:])
+        if ids is not None and (self.best is None or total > self.best.score):
+            self.best = Completion(ids, total, False)
+        return ids is not None
 
     def _next(self, stack: list[Iterator[tuple[int, float]]], totals: list[float]) -> bool:
         """Take the next choice of the deepest cell that has one; False at the end of the search."""
