@@ -92,7 +92,7 @@ def most_probable(canvas: Canvas, scores: Any, nodes: int | None) -> Completion 
 
 
 def _with_best_tokens(canvas: Canvas, columns: list[_Column]) -> list[int] | None:
-    """The canvas with the best token in each of these cells (all that are open), if one cheap look shows that it fits."""
+    """The canvas with the best token in each of these cells (all open ones), if one cheap look shows that it fits."""
     vocabulary, filled = canvas.constraint.vocabulary, canvas.fork()
     for column in columns:
         token = column.best_token(vocabulary)
