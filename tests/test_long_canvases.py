@@ -228,3 +228,23 @@ def test_sets_near_the_ends_of_an_open_canvas_are_exact(n_cells: int) -> None:
         assert found.is_exact, cell
         for token in map(tokens.index, (*more, b"}}}", b'"]}', b"}],", b"[[[", "é".encode()[:1])):
             assert (token in found.ids()) is canvas.fork().commit_one(cell, token), (cell, tokens[token])
+
+
+@pytest.mark.parametrize("first, size", [(4, 10), (9, 18), (2, 30)])
+def test_the_sets_of_a_long_gap_say_what_can_be_committed(first: int, size: int) -> None:
+    """All cells of a gap begin with what its inside has in common; each token is asked about by a commit."""
+    vocabulary = cd.Vocabulary.bytes()
+    for name, text in (
+        ("json", b'{"a": [1, 20, {"x": null}], "b": true}'),
+        ("smiles", b"CC(=O)Oc1ccccc1C(=O)Nc1ccc(O)cc1Cl"),
+    ):
+        constraint = cd.compile(cd.Grammar.builtin(name), vocabulary, limits=cd.Limits(exact_cells=0))
+        canvas = constraint.canvas(
+            [*text, vocabulary.eos[0]], [first <= i < first + size for i in range(len(text) + 1)]
+        )
+        table = canvas.allowed_all()
+        for row, cell in enumerate(table.positions.tolist()):
+            allowed = set(table.row(row).ids().tolist())
+            can_be = {b for b in range(0, 256, 5) if canvas.fork().commit_one(cell, b)}
+            assert can_be >= allowed & set(range(0, 256, 5))
+            assert not table.row(row).is_exact or can_be <= allowed
