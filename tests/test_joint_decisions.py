@@ -74,6 +74,17 @@ def test_prefixes_that_are_followed_say_best_only_of_the_best(listed):
     assert n_best > 5
 
 
+def test_scores_of_a_padded_output_layer_may_favour_ids_that_no_token_has():
+    vocabulary = cd.Vocabulary.from_tokens(TOKENS, eos=[], n_logits=len(TOKENS) + 5)
+    limits = cd.Limits(exact_cells=0)
+    constraint = cd.compile(cd.Grammar.from_lark(LISTS), vocabulary, limits=limits, eos_policy="none")
+    scores = np.random.default_rng(7).normal(size=(6, len(TOKENS) + 5))
+    scores[:, len(TOKENS) + 2] = 20.0
+    found = constraint.canvas([0] * 6, [True] * 6).most_probable(scores, nodes=10_000)
+    best = max(sum(scores[i, t] for i, t in enumerate(filling)) for filling in fillings(6))
+    assert found.is_optimal and found.score == pytest.approx(best)
+
+
 def test_several_wrong_best_tokens_are_no_hindrance():
     """JSON, 40 open cells: the best tokens of five of them are of another text."""
     vocabulary = cd.Vocabulary.bytes()

@@ -130,7 +130,7 @@ impl Search<'_> {
             n_looks += 1;
             agenda.extend(next(&self.all, prefix, nth + 1));
             let token = tokens[nth].0;
-            if ctx.constraint.vocabulary.is_special(token) {
+            if ctx.constraint.vocabulary.is_eos(token) {
                 self.given_up = self.given_up.max(score + rest); // the text may end here
                 continue;
             }

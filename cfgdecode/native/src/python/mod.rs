@@ -179,9 +179,9 @@ impl PySession {
     /// The best filling found from these tokens and scores (for each open slot in order, the best first): its tokens, the sum of
     /// its scores, and what no filling from them has more than. None if the search does not reach one.
     fn best_filling(&self, py: Python<'_>, candidates: Vec<Candidates>, width: usize) -> PyResult<Option<(Vec<u32>, f64, f64)>> {
-        let n_tokens = self.run(py, |s| s.constraint().vocabulary.len());
-        if candidates.iter().flatten().any(|c| c.0 as usize >= n_tokens || c.1.is_nan()) {
-            return Err(errors::canvas(format!("candidates need ids below {n_tokens} and scores that are numbers")));
+        let n_logits = self.run(py, |s| s.constraint().vocabulary.n_logits);
+        if candidates.iter().flatten().any(|c| c.0 >= n_logits || c.1.is_nan()) {
+            return Err(errors::canvas(format!("candidates need ids below {n_logits} and scores that are numbers")));
         }
         self.run(py, |s| s.best_filling(&candidates, width)).map_err(errors::limit)
     }
