@@ -1,18 +1,18 @@
 """Completing a canvas: shortest, or most probable under a model's scores.
 
-The most probable filling is looked for cell by cell, first where the second best token costs most: branch and bound
-over the tokens of a cell in order of falling score, where a branch lives while the canvas stays completable and its
-bound (the scores so far and the best score of every cell still open) beats the best filling found. The first descent is
-the greedy filling; every further one is a better one; if the search ends before `nodes` verdicts, the last one found is
-the most probable of all. Wherever a cell did not take its best token, all cells that are left are given theirs at once:
-if that is a text, nothing below can be better.
+All cells are given their best tokens at once. If that is no text, prefixes are followed from left to right, the best of
+those with different contexts (`canvas/viterbi.rs`): mostly that finds the best filling, and often it shows that there
+is no better one.
 
-Before that, all cells are given their best tokens at once, and if that is no text, prefixes are followed from left to
-right, the best of those with different contexts (`canvas/viterbi.rs`): mostly that finds the best filling, and often
-it shows that there is no better one.
+If it does not, the most probable filling is looked for cell by cell, first where the second best token costs most:
+branch and bound over the tokens of a cell in order of falling score, where a branch lives while the canvas stays
+completable and its bound (the scores so far and the best score of every cell still open) beats the best filling found.
+The first descent is the greedy filling; every further one is a better one; if the search ends before `nodes` verdicts,
+the last one found is the most probable of all. Wherever a cell did not take its best token, all cells that are left are
+given theirs at once: if that is a text, nothing below can be better.
 
-The search begins with the best tokens of as many cells as one cheap look shows to fit together: of all, else of either
-half, and so on, larger runs of cells first. So tokens that do not fit the others meet them when those are already
+The search begins with the best tokens of as many cells as one cheap look shows to fit together: of either half, else of
+its halves, and so on, larger runs of cells first. So tokens that do not fit the others meet them when those are already
 there, and not the other way round.
 
 Cost: one verdict per node, which is a look-up where the token agrees with the witness; a node for each cell that the
@@ -144,11 +144,6 @@ class _Column:
         self._head_ids, self._head_scores = _by_falling_score(ids[best], scores[best])
         self.best = float(self._head_scores[0]) if n else floor
 
-    @property
-    def best_ids(self) -> list[int]:
-        """The token of the highest score, if there is one."""
-        return [int(token) for token in self._head_ids[:1]]
-
     @cached_property
     def _sorted(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         return _by_falling_score(*self._given)
@@ -160,11 +155,6 @@ class _Column:
     @property
     def scores(self) -> npt.NDArray[np.float64]:
         return self._sorted[1]
-
-    def of(self, token: int) -> float:
-        ids, scores = self._given
-        found = np.flatnonzero(ids == token)
-        return float(scores[found].max()) if len(found) else self.floor
 
     @property
     def regret(self) -> float:
@@ -228,9 +218,7 @@ class _Search:
         most = 4 * (len(columns) - len(begun)) + _SPARE_NODES if known is None else _SPARE_NODES
         self.nodes = len(begun) + (most if nodes is None else nodes)
         # bound[k]: the best that the columns from k on can give.
-        self.bound = (
-            np.concatenate([np.cumsum([c.best for c in self.columns[::-1]])[::-1], [0.0]]) if columns else [0.0]
-        )
+        self.bound = np.concatenate([np.cumsum([c.best for c in self.columns[::-1]])[::-1], [0.0]])
 
     def _begin(self, columns: list[_Column]) -> list[_Column]:
         """Puts the best tokens of runs of cells, the longest that fit at once; the columns of them."""
@@ -268,10 +256,11 @@ class _Search:
 
     def _took_another(self, depth: int) -> bool:
         """The cell decided last did not take its best token, or all are decided."""
-        if depth in (0, len(self.columns)):
-            return depth > 0
+        if depth == 0:
+            return False
         column = self.columns[depth - 1]
-        return self.canvas.ids[column.position] not in column.best_ids
+        best = column.best_token(self.canvas.constraint.vocabulary)
+        return depth == len(self.columns) or self.canvas.ids[column.position] != best
 
     def _all_best(self, depth: int, total: float) -> bool:
         """Give the columns from `depth` on their best tokens; tells whether that is a text. A better one is kept."""

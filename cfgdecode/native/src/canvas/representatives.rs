@@ -15,7 +15,7 @@ use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
-/// Tokens of several lexemes that are kept, for gaps of one cell, and among plain ones.
+/// Tokens of several lexemes that are kept among edge tokens, for gaps of one cell, among lean ones and among plain ones.
 const N_COMPOUND: usize = 96;
 const N_COMPOUND_WIDE: usize = 800;
 const N_COMPOUND_LEAN: usize = 40;
@@ -33,7 +33,7 @@ const N_OPENING: usize = 24;
 const N_LONG: usize = 8;
 const MAX_CLOSING: usize = 4;
 const N_SHORT: usize = 2_000;
-/// Of the closing tokens of each long lexeme, those that are kept for all gaps.
+/// Of the closing tokens of each long lexeme, those that are kept for all gaps, and among lean ones.
 const N_CLOSING: usize = 32;
 const N_CLOSING_LEAN: usize = 4;
 

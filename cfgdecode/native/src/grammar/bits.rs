@@ -61,7 +61,7 @@ impl Bits {
 
     /// Is there nothing that `other` lacks.
     pub fn is_within(&self, other: &Bits) -> bool {
-        self.words.iter().zip(other.words.iter()).all(|(a, b)| a & !b == 0)
+        is_within(&self.words, &other.words)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -86,17 +86,7 @@ impl Bits {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(w, &word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                if rest == 0 {
-                    return None;
-                }
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                Some((w as u32) * 64 + bit)
-            })
-        })
+        ones(&self.words)
     }
 
     /// The bits as little-endian bytes, 64 to a word.
@@ -107,4 +97,22 @@ impl Bits {
     pub fn memory_bytes(&self) -> usize {
         self.words.len() * 8
     }
+}
+
+/// Whether all bits of `a` are in `b`.
+#[inline]
+pub fn is_within(a: &[u64], b: &[u64]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a & !b == 0)
+}
+
+/// The bits of these words, in rising order.
+pub fn ones(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    words.iter().enumerate().flat_map(|(at, &word)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            Some(at as u32 * 64 + bit)
+        })
+    })
 }

@@ -5,5 +5,5 @@ mod cfg;
 #[cfg(test)]
 mod tests;
 
-pub use bits::Bits;
+pub use bits::{Bits, is_within, ones};
 pub use cfg::{Cfg, CfgError, Side, SideTables, Symbol};

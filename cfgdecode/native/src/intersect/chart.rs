@@ -19,8 +19,8 @@
 //! Cost of one set: the origins that are completed, times the items of each (`symbols.rs`).
 
 use super::family::Families;
-use super::symbols::{SymbolSets, Symbols, add, is_within};
-use crate::grammar::{Side, Symbol};
+use super::symbols::{SymbolSets, Symbols, add};
+use crate::grammar::{Side, Symbol, is_within};
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell};
@@ -205,8 +205,15 @@ impl Chart {
         let set = &self.sets[id as usize];
         match &set.items {
             Items::Member { family, .. } if !self.is_family_growing(*family, id) => (OWN_CHAIN | id, 0),
-            _ => (set.chain, set.rank),
+            _ => self.rank_in_chain(id),
         }
+    }
+
+    /// The chain that a set is listed in, and its rank there.
+    #[inline]
+    pub(super) fn rank_in_chain(&self, id: SetId) -> (u32, u32) {
+        let set = &self.sets[id as usize];
+        (set.chain, set.rank)
     }
 
     /// Sets that were begun later have a larger one.
@@ -230,7 +237,10 @@ impl Chart {
         let new = self.sets.len() as SetId;
         let below = contains.iter().find(|&&s| s > Self::ROOT && self.heads[self.sets[s as usize].chain as usize] == s);
         let (chain, rank) = match below {
-            Some(&s) => (self.sets[s as usize].chain, self.sets[s as usize].rank + 1),
+            Some(&s) => {
+                let (chain, rank) = self.rank_in_chain(s);
+                (chain, rank + 1)
+            }
             None => (self.heads.len() as u32, 0),
         };
         if rank == 0 {
@@ -341,8 +351,7 @@ impl Chart {
         }
         while let Some(origin) = work.agenda.pop() {
             let new = work.take(symbols, origin);
-            let (chain, rank) = (self.sets[origin as usize].chain, self.sets[origin as usize].rank);
-            if !work.is_highest(symbols, chain, rank, new) {
+            if !work.is_highest(symbols, self.rank_in_chain(origin), new) {
                 continue;
             }
             let waiting = symbols.waiting(self.side, new);
@@ -396,9 +405,8 @@ impl Chart {
         work.begin_pass(self.heads.len());
         let mut highest: Vec<Item> = Vec::with_capacity(kept.len());
         for run in kept.chunk_by(|a, b| a.0 == b.0).rev() {
-            let (chain, rank) = (self.sets[run[0].0 as usize].chain, self.sets[run[0].0 as usize].rank);
             let all = work.union(symbols, run);
-            if work.is_highest(symbols, chain, rank, all) {
+            if work.is_highest(symbols, self.rank_in_chain(run[0].0), all) {
                 highest.push((run[0].0, all));
             }
         }
@@ -417,8 +425,8 @@ impl Chart {
             if symbols.is_within(waiting, same) {
                 return true;
             }
-            let from = &self.sets[origin as usize];
-            let is_above = |item: &&Item| self.sets[item.0 as usize].chain == from.chain && self.sets[item.0 as usize].rank >= from.rank;
+            let (chain, rank) = self.rank_in_chain(origin);
+            let is_above = |item: &&Item| self.sets[item.0 as usize].chain == chain && self.sets[item.0 as usize].rank >= rank;
             rest.clear();
             rest.resize(symbols.n_words(), 0);
             items.iter().filter(is_above).for_each(|item| add(&mut rest, symbols.words(item.1)));
@@ -524,7 +532,7 @@ impl Work {
 
     /// Whether some of these symbols were not seen in this pass from this rank of the chain or a higher one; notes them.
     #[inline]
-    fn is_highest(&mut self, symbols: &SymbolSets, chain: u32, rank: u32, new: Symbols) -> bool {
+    fn is_highest(&mut self, symbols: &SymbolSets, (chain, rank): (u32, u32), new: Symbols) -> bool {
         let above = &mut self.above[chain as usize];
         if above.0 != self.n_passes {
             *above = (self.n_passes, rank, Gathered::Known(new));

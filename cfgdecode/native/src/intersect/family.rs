@@ -17,8 +17,8 @@
 
 use super::SetId;
 use super::chart::{Chart, Item, Items, Origins, Set};
-use super::symbols::{SymbolSets, Symbols, add, is_within};
-use crate::grammar::{Bits, Symbol};
+use super::symbols::{SymbolSets, Symbols, add};
+use crate::grammar::{Bits, Symbol, is_within};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::cell::OnceCell;
@@ -141,6 +141,16 @@ impl Agenda {
             self.order.push(Reverse(event));
             (SymbolSets::EMPTY, SymbolSets::EMPTY)
         })
+    }
+
+    fn complete(&mut self, symbols: &mut SymbolSets, event: Event, completed: Symbols) {
+        let at = self.at(event);
+        at.0 = symbols.union(at.0, completed);
+    }
+
+    fn wait(&mut self, symbols: &mut SymbolSets, event: Event, waiting: Symbols) {
+        let at = self.at(event);
+        at.1 = symbols.union(at.1, waiting);
     }
 
     fn pop(&mut self) -> Option<(Event, (Symbols, Symbols))> {
@@ -292,8 +302,7 @@ impl<'a> Closing<'a> {
             match entry {
                 Entry::Set(set) => {
                     for &(origin, waiting) in self.chart.items(self.symbols, set) {
-                        let at = self.agenda.at((cost, !is_elastic, Reverse(origin)));
-                        at.1 = self.symbols.union(at.1, waiting);
+                        self.agenda.wait(self.symbols, (cost, !is_elastic, Reverse(origin)), waiting);
                     }
                 }
                 Entry::Arc(terminal, set) => {
@@ -304,15 +313,14 @@ impl<'a> Closing<'a> {
             }
         }
         while let Some(((cost, is_rigid, Reverse(origin)), (completed, waits))) = self.agenda.pop() {
-            let place = place(self.chart, origin);
+            let place = self.chart.rank_in_chain(origin);
             let mut waiting = waits;
             self.chart.visits += 1;
             if is_new(&self.completed, self.symbols, is_rigid, place, completed) {
                 self.completed[usize::from(is_rigid)].insert(self.symbols, place, completed);
                 let (completed, surplus) = self.bounded(0, origin, completed);
                 if surplus != SymbolSets::EMPTY {
-                    let at = self.agenda.at((cost, is_rigid, Reverse(Chart::ANYWHERE)));
-                    at.0 = self.symbols.union(at.0, surplus);
+                    self.agenda.complete(self.symbols, (cost, is_rigid, Reverse(Chart::ANYWHERE)), surplus);
                 }
                 let more = self.symbols.waiting(side, completed);
                 waiting = self.symbols.union(waiting, more);
@@ -332,20 +340,18 @@ impl<'a> Closing<'a> {
         if cost >= self.n_layers {
             return;
         }
-        if !is_new(&self.completed, self.symbols, is_rigid, place(self.chart, origin), completed) {
+        if !is_new(&self.completed, self.symbols, is_rigid, self.chart.rank_in_chain(origin), completed) {
             return;
         }
-        let at = self.agenda.at((cost, is_rigid, Reverse(origin)));
-        at.0 = self.symbols.union(at.0, completed);
+        self.agenda.complete(self.symbols, (cost, is_rigid, Reverse(origin)), completed);
     }
 
     /// What these make with what waits at their origin.
     fn combine(&mut self, cost: u32, is_rigid: bool, origin: SetId, completed: Symbols) {
         let step = self.chart.step(self.symbols, origin, completed);
         for &(further, parents) in self.chart.made(step) {
-            if is_new(&self.completed, self.symbols, is_rigid, place(self.chart, further), parents) {
-                let at = self.agenda.at((cost, is_rigid, Reverse(further)));
-                at.0 = self.symbols.union(at.0, parents);
+            if is_new(&self.completed, self.symbols, is_rigid, self.chart.rank_in_chain(further), parents) {
+                self.agenda.complete(self.symbols, (cost, is_rigid, Reverse(further)), parents);
             }
         }
     }
@@ -387,7 +393,7 @@ impl<'a> Closing<'a> {
     }
 
     fn wait_as(&mut self, cost: u32, is_rigid: bool, origin: SetId, waiting: Symbols) {
-        let place = place(self.chart, origin);
+        let place = self.chart.rank_in_chain(origin);
         // What an elastic item has done before, a rigid one of no lower cost need not do again.
         if !is_new(&self.waiting, self.symbols, is_rigid, place, waiting) {
             return;
@@ -395,8 +401,7 @@ impl<'a> Closing<'a> {
         self.waiting[usize::from(is_rigid)].insert(self.symbols, place, waiting);
         let (waiting, surplus) = self.bounded(1, origin, waiting);
         if surplus != SymbolSets::EMPTY {
-            let at = self.agenda.at((cost, is_rigid, Reverse(Chart::ANYWHERE)));
-            at.1 = self.symbols.union(at.1, surplus);
+            self.agenda.wait(self.symbols, (cost, is_rigid, Reverse(Chart::ANYWHERE)), surplus);
         }
         if waiting == SymbolSets::EMPTY {
             return;
@@ -408,10 +413,6 @@ impl<'a> Closing<'a> {
             self.add(cost.saturating_add(more), stays_rigid, origin, parents);
         }
     }
-}
-
-fn place(chart: &Chart, origin: SetId) -> (u32, u32) {
-    (chart.sets[origin as usize].chain, chart.sets[origin as usize].rank)
 }
 
 /// Whether some of these were not seen as elastic, and if they are rigid, not as rigid either.

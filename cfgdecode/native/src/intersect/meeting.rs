@@ -10,8 +10,8 @@
 //! Cost: the states visited; on real programs a few dozen.
 
 use super::chart::{Chart, SetId};
-use super::symbols::{SymbolSets, Symbols, add, is_within};
-use crate::grammar::Side;
+use super::symbols::{SymbolSets, Symbols, add};
+use crate::grammar::{Side, is_within};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::cmp::Reverse;

@@ -10,7 +10,7 @@
 //! Cost: a look-up a step; the first time, the rules that the symbols take part in.
 
 use super::family::Costs;
-use crate::grammar::{Cfg, Side, Symbol};
+use crate::grammar::{Cfg, Side, Symbol, is_within, ones};
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -444,20 +444,4 @@ pub(super) fn add(words: &mut [u64], more: &[u64]) {
 #[inline]
 fn is_empty(words: &[u64]) -> bool {
     words.iter().all(|&word| word == 0)
-}
-
-#[inline]
-pub(super) fn is_within(a: &[u64], b: &[u64]) -> bool {
-    a.iter().zip(b).all(|(a, b)| a & !b == 0)
-}
-
-fn ones(words: &[u64]) -> impl Iterator<Item = Symbol> + '_ {
-    words.iter().enumerate().flat_map(|(at, &word)| {
-        let mut rest = word;
-        std::iter::from_fn(move || {
-            let bit = (rest != 0).then(|| rest.trailing_zeros())?;
-            rest &= rest - 1;
-            Some(at as u32 * 64 + bit)
-        })
-    })
 }
