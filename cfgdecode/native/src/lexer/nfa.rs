@@ -9,6 +9,9 @@
 //! the iteration consumed nothing and goes on behind the loop; bit `depth` of a thread's flags says
 //! "the present iteration began at this very position". Loops at one depth are never active together.
 //!
+//! Equal instructions with equal successors are one, and so are loops of equal bodies with one successor: a terminal that
+//! repeats its rest in many alternatives (any key but these) has it once, and what has read one of them is in one place.
+//!
 //! Invariants: every instruction but `FAIL` reaches a `Match` (dead ends become `FAIL` while compiling,
 //! which goes from the end to the start), so a thread that consumes can always end some day, its
 //! conditions aside. End of text is "no byte follows": a negative look-ahead.
@@ -27,7 +30,7 @@ pub(super) const FAIL: Pc = 0;
 /// Loops with nullable bodies may be nested this deep.
 const MAX_LOOP_DEPTH: u8 = 63;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Inst {
     Fail,
     /// Reads `bytes[at..at + len]`, `len > 0`.
@@ -78,6 +81,9 @@ pub(super) struct Program {
     pub(super) behinds: Vec<Behind>,
     pub(super) uses_start: bool,
     literals: FxHashMap<String, u32>,
+    /// Instructions by what they are and whose; loops by what they repeat and what follows.
+    ids: FxHashMap<(Inst, u32), Pc>,
+    loops: FxHashMap<Loop, Pc>,
     behind_ids: FxHashMap<Node, u32>,
 }
 
@@ -89,7 +95,18 @@ pub(super) struct Behind {
     pub(super) is_local: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A loop without an upper bound, up to what it is compiled to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Loop {
+    node: Node,
+    greedy: bool,
+    depth: u8,
+    next: Pc,
+    owner: u32,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
     Lexeme,
     Ahead,
@@ -115,6 +132,8 @@ impl Program {
             behinds: Vec::new(),
             uses_start: false,
             literals: FxHashMap::default(),
+            ids: FxHashMap::default(),
+            loops: FxHashMap::default(),
             behind_ids: FxHashMap::default(),
         }
     }
@@ -170,6 +189,16 @@ impl Program {
         (alike, is_sure)
     }
 
+    /// For each instruction the first one that leads to the same: how much of a set is read says the thread itself, whatever the set.
+    pub(super) fn places(&self) -> Vec<Pc> {
+        let mut first: FxHashMap<Pc, Pc> = FxHashMap::default();
+        let place = |(pc, inst): (usize, &Inst)| match *inst {
+            Inst::Set { next, .. } => *first.entry(next).or_insert(pc as Pc),
+            _ => pc as Pc,
+        };
+        self.insts.iter().enumerate().map(place).collect()
+    }
+
     /// Whether no assertion lies on any way from an instruction: nothing can keep a thread there from a match.
     pub(super) fn free(&self) -> Vec<bool> {
         let mut free = vec![true; self.insts.len()];
@@ -198,7 +227,18 @@ impl Program {
 }
 
 impl Compiler<'_> {
+    /// The instruction; one that is there already if it can be.
     fn push(&mut self, inst: Inst) -> Result<Pc, LexerError> {
+        if let Some(&known) = self.program.ids.get(&(inst, self.owner)) {
+            return Ok(known);
+        }
+        let pc = self.push_new(inst)?;
+        self.program.ids.insert((inst, self.owner), pc);
+        Ok(pc)
+    }
+
+    /// An instruction that may be changed later.
+    fn push_new(&mut self, inst: Inst) -> Result<Pc, LexerError> {
         let given = self.program.insts.len();
         if given > self.limit || given >= u32::MAX as usize / 2 {
             return Err(LexerError::TooLarge { limit: "nfa_states", given });
@@ -288,8 +328,7 @@ impl Compiler<'_> {
             return Err(LexerError::TooLarge { limit: "loop_depth", given: usize::from(depth) + 1 });
         }
         let mut entry = match n_optional {
-            None if is_loop => self.until_star(node, greedy, next, depth)?,
-            None => self.star(node, greedy, next, depth)?,
+            None => self.unbounded(node, is_loop, greedy, next, depth)?,
             Some(n) if is_loop => self.until_times(node, n, greedy, next, depth)?,
             Some(n) => {
                 let mut entry = next;
@@ -316,9 +355,22 @@ impl Compiler<'_> {
         Ok(entry)
     }
 
+    fn unbounded(&mut self, node: &Node, is_loop: bool, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
+        let key = Loop { node: node.clone(), greedy, depth, next, owner: self.owner, place: self.place };
+        if let Some(&known) = self.program.loops.get(&key) {
+            return Ok(known);
+        }
+        let entry = match is_loop {
+            true => self.until_star(node, greedy, next, depth)?,
+            false => self.star(node, greedy, next, depth)?,
+        };
+        self.program.loops.insert(key, entry);
+        Ok(entry)
+    }
+
     fn star(&mut self, node: &Node, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
         // Filled in below; it is not FAIL, so the body is compiled as if it led somewhere, which it does.
-        let at = self.push(Inst::Split { first: next, second: next })?;
+        let at = self.push_new(Inst::Split { first: next, second: next })?;
         let body = self.node(node, at, depth)?;
         if body == FAIL {
             return Ok(next);
@@ -328,7 +380,7 @@ impl Compiler<'_> {
     }
 
     fn until_star(&mut self, node: &Node, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
-        let at = self.push(Inst::Until { depth, greedy, body: FAIL, exit: next })?;
+        let at = self.push_new(Inst::Until { depth, greedy, body: FAIL, exit: next })?;
         let body = self.node(node, at, depth + 1)?;
         if body == FAIL || body == at {
             return Ok(next);
@@ -382,7 +434,7 @@ impl Compiler<'_> {
     /// Look-behinds inside this one get lower numbers, so that they are known before it at each position.
     fn new_look_behind(&mut self, node: &Node) -> Result<u32, LexerError> {
         let outer = (std::mem::replace(&mut self.place, Place::Behind), self.owner);
-        let end = self.push(Inst::Match { terminal: 0 })?;
+        let end = self.push_new(Inst::Match { terminal: 0 })?;
         let start = self.node(node, end, 0)?;
         (self.place, self.owner) = outer;
         let index = self.program.behinds.len() as u32;

@@ -81,7 +81,9 @@ pub(super) struct Scanner {
     pub(super) history: History,
     /// In [`super::Mode::Basic`] all terminals are one group.
     pub(super) one_group: bool,
-    /// What stands for an instruction in looks.
+    /// What stands for an instruction in threads.
+    places: Vec<Pc>,
+    /// What stands for it in looks.
     pub(super) alike: Vec<Pc>,
     /// Instructions that a match follows, whatever comes next.
     pub(super) is_sure: Vec<bool>,
@@ -129,6 +131,7 @@ impl Scanner {
         let (alike, is_sure) = program.alike();
         let mut scanner = Scanner {
             history: History::new(&program),
+            places: program.places(),
             alike,
             is_sure,
             free: program.free(),
@@ -232,7 +235,7 @@ impl Scanner {
                 _ => None,
             };
             if let Some(sub) = sub {
-                self.emit(frontier, Thread { pc, sub, cond });
+                self.emit(frontier, Thread { pc: self.places[pc as usize], sub, cond });
                 if frontier.is_ordered && cond == ALWAYS && matches!(inst, Inst::Match { .. }) {
                     return true;
                 }

@@ -438,6 +438,37 @@ fn characters_of_several_bytes() {
     }
 }
 
+/// All configurations that can be reached, without the dead one.
+fn n_reached(nodes: &[Node]) -> usize {
+    let mut lexer = build(&spec(Mode::Basic, nodes));
+    let mut reached = BTreeSet::from([lexer.start()]);
+    let mut agenda = vec![lexer.start()];
+    while let Some(config) = agenda.pop() {
+        let mut next: Vec<ConfigId> = (0..=255).map(|byte| lexer.step(config, byte)).collect();
+        next.extend(lexer.cuts(config).iter().map(|cut| cut.1));
+        agenda.extend(next.into_iter().filter(|&c| c != DEAD && reached.insert(c)));
+    }
+    reached.len()
+}
+
+#[test]
+fn copies_of_what_follows_are_one_place() {
+    // Any text but "for" between quotes: with what follows a character that differs written once, and behind each of them.
+    let [quote, tail] = [lit("'"), star(not_in("'"))];
+    let differs = |then: &[Node]| {
+        let at = |set: &str, more: Node| alt(&[cat(&[&[not_in(set)], then].concat()), more]);
+        let longer = cat(&[&[not_in("'")], then].concat());
+        at("f'", cat(&[lit("f"), at("o'", cat(&[lit("o"), at("r'", cat(&[lit("r"), longer]))]))]))
+    };
+    let once = cat(&[quote.clone(), differs(&[]), tail.clone(), quote.clone()]);
+    let copied = cat(&[quote.clone(), differs(&[tail, quote])]);
+    let text = "'€ fo'";
+    for nodes in [[once.clone(), lit("x")], [copied.clone(), lit("x")]] {
+        check(&nodes, &[text, "'for'", "'fo€'", "'forx'x"]);
+    }
+    assert_eq!(n_reached(&[once]), n_reached(&[copied]));
+}
+
 #[test]
 fn looks_reach_beyond_the_lexeme() {
     let word = || set(&[('a', 'b')]);
