@@ -17,7 +17,7 @@
 //! that are still undecided, at each configuration that may be behind their first byte.
 
 use super::clock::Stage;
-use super::context::Context;
+use super::context::{Context, push_new};
 use super::decide::find_witness;
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{DETAILS, Detail, gap_of};
@@ -168,12 +168,15 @@ const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
 /// Undecided tokens from which on those that a pending comment or string takes in are looked at first.
 const MANY_TOKENS: usize = 256;
+/// Text of a token by which comments and strings are told apart.
+const PLAIN: [u8; 2] = *b"zz";
 /// What share of the vocabulary must be undecided for a table of all its tokens.
 const MOST_TOKENS: usize = 16;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;
-/// Undecided tokens with one first byte up to which they are looked at one by one.
-const FEW_TOKENS: usize = 32;
+/// Undecided tokens with one first byte up to which they are looked at one by one, and what share of all tokens with that byte.
+const FEW_TOKENS: usize = 128;
+const FEW_OF: usize = 16;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
 /// Cells at either end of a gap that may have other sets than those between, which mostly have the same. Tried in turn.
@@ -478,6 +481,9 @@ impl Session {
         }
         for (missing, mut undecided) in by_missing {
             undecided.intersect(&sorted.undecided);
+            if undecided.is_empty() {
+                continue;
+            }
             let mut part = Sorted { allowed: self.no_tokens(), undecided };
             self.pass_near(ctx, opening, cells.clone(), missing, &mut part);
             for token in part.allowed.iter() {
@@ -748,11 +754,13 @@ impl Session {
         let (a, b) = self.reach(cells.start, opening);
         let choices = self.sketched_beside(a..b, opening.detail, if opening.splits { &cells } else { &(0..0) });
         let open: Vec<bool> = (a..b).map(|j| self.slots()[j] == Slot::Open).collect();
-        let ends = self.exact.ends().to_vec();
-        let Some(view) = self.concrete_mut() else { return };
+        let mut ends = self.exact.ends().to_vec();
+        let Some(Concrete { view, end, .. }) = &mut self.concrete else { return };
         for (j, choice) in (a..b).zip(choices).filter(|(j, _)| open[j - a]) {
             view.set_choice(j, choice);
         }
+        // Further right the text ends where it does, so that what is known there stays.
+        (b + 1..ends.len()).for_each(|j| ends[j] = j == *end);
         view.set_ends(ends);
     }
 
@@ -784,8 +792,8 @@ struct Pass<'p, 'c> {
 impl Pass<'_, '_> {
     fn run(&mut self) {
         let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
-        for &(config, set) in &row {
-            if self.ctx.effects.lexer.is_opaque(config) && self.sorted.undecided.has_many(MANY_TOKENS) {
+        for (config, set) in self.opaque(&row) {
+            if self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS) {
                 self.by_lexeme(config, set);
             }
         }
@@ -796,6 +804,31 @@ impl Pass<'_, '_> {
             row.extend(fresh); // behind a token's first byte most of them are one
         }
         self.by_bytes(&row);
+    }
+
+    /// Comments and strings that may go on behind a token of plain text, one of each kind; those first that take in more.
+    fn opaque(&mut self, row: &LeftRow) -> LeftRow {
+        let mut found = LeftRow::new();
+        if !self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS) {
+            return found;
+        }
+        let mut kinds: FxHashSet<(ConfigId, SetId)> = FxHashSet::default();
+        for &(config, set) in row {
+            let lexer = &mut self.ctx.effects.lexer;
+            if !lexer.is_opaque(config) {
+                continue;
+            }
+            let behind = PLAIN.iter().fold(config, |c, &byte| lexer.step(c, byte));
+            if kinds.insert((behind, set)) {
+                let right = self.view.right_set(self.ctx, self.cells.end, behind);
+                if self.ctx.charts.fits(self.ctx.symbols, set, right) {
+                    found.push((config, set));
+                }
+            }
+        }
+        let lexer = &mut self.ctx.effects.lexer;
+        found.sort_by_cached_key(|&(config, _)| (0..128).filter(|&byte| lexer.step(config, byte) == DEAD).count());
+        found
     }
 
     /// The classes of tokens that configuration `c` reads itself, from left set `set`.
@@ -813,10 +846,7 @@ impl Pass<'_, '_> {
     /// The tokens that configuration `c` reads without ending its lexeme: nearly all of them in a comment or a string.
     fn by_lexeme(&mut self, c: ConfigId, set: SetId) {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
-        let classes = match self.sorted.undecided.has_many(vocabulary.len() / MOST_TOKENS) {
-            true => self.ctx.effects.classes_within(&vocabulary, c),
-            false => self.ctx.effects.group_within(&vocabulary, c, self.sorted.undecided.iter()),
-        };
+        let classes = self.ctx.effects.classes_within(&vocabulary, c);
         let mut ends = Vec::with_capacity(classes.len());
         classes.iter().for_each(|class| self.ctx.effects.ends_of(class.effect, &mut ends));
         self.view.need_right(self.ctx, self.cells.end, &ends);
@@ -846,19 +876,24 @@ impl Pass<'_, '_> {
     /// from the union of their sets.
     fn by_bytes(&mut self, row: &[(ConfigId, SetId)]) {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
+        let (configs, sets): (Vec<ConfigId>, Vec<SetId>) = row.iter().copied().unzip();
         let mut of_byte: Vec<Vec<TokenId>> = vec![Vec::new(); 256];
         for t in self.sorted.undecided.iter() {
             if let Some(&first) = vocabulary.text(t).first() {
                 of_byte[first as usize].push(t);
             }
         }
+        let mut of_class: FxHashMap<u8, LeftRow> = FxHashMap::default();
         for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
-            let tokens = std::mem::take(&mut of_byte[byte as usize]);
+            let mut tokens = std::mem::take(&mut of_byte[byte as usize]);
             if tokens.is_empty() || self.ctx.stop() {
                 continue;
             }
-            for (d, set) in self.behind_byte(row, byte) {
-                if tokens.len() > FEW_TOKENS {
+            let few = FEW_TOKENS.max(vocabulary.n_below(child) / FEW_OF);
+            let class = self.ctx.effects.lexer.byte_classes()[byte as usize];
+            let points = of_class.entry(class).or_insert_with(|| behind_byte(self.ctx, &configs, &sets, byte)).clone();
+            for (d, set) in points {
+                if tokens.len() > few {
                     for class in self.ctx.effects.classes_below(&vocabulary, d, child).iter() {
                         if class.tokens.meets(&self.sorted.undecided) && self.fits(class.effect, set) {
                             class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed);
@@ -866,29 +901,16 @@ impl Pass<'_, '_> {
                     }
                     continue;
                 }
+                tokens.retain(|&t| self.sorted.undecided.has(t));
                 for &t in &tokens {
                     let effect = self.ctx.effects.behind_first(&vocabulary, d, t);
-                    if self.sorted.undecided.has(t) && self.fits(effect, set) {
+                    if self.fits(effect, set) {
                         self.sorted.undecided.remove(t);
                         self.sorted.allowed.insert(t);
                     }
                 }
             }
         }
-    }
-
-    /// The configurations behind `byte`, with what is in front of them.
-    fn behind_byte(&mut self, row: &[(ConfigId, SetId)], byte: u8) -> Vec<(ConfigId, SetId)> {
-        let mut behind: Vec<(ConfigId, SetId)> = row.iter().map(|&(c, set)| (self.ctx.effects.lexer.step(c, byte), set)).collect();
-        behind.retain(|b| b.0 != DEAD);
-        behind.sort_unstable();
-        behind.dedup();
-        let mut points = Vec::new();
-        for run in behind.chunk_by(|a, b| a.0 == b.0) {
-            let mut sources = Sources { eps: run.iter().map(|b| b.1).collect(), arcs: SmallVec::new() };
-            points.push((run[0].0, self.ctx.charts.left.build(self.ctx.symbols, &mut sources)));
-        }
-        points
     }
 
     /// Whether a token of this effect at the slot, read from left set `l`, leads to a completable canvas.
@@ -916,4 +938,15 @@ impl Pass<'_, '_> {
         self.memo.insert((effect, l), fits);
         fits
     }
+}
+
+/// The configurations behind a byte, with what is in front of them.
+fn behind_byte(ctx: &mut Context<'_>, configs: &[ConfigId], sets: &[SetId], byte: u8) -> LeftRow {
+    let mut points = LeftRow::new();
+    for (d, from) in ctx.effects.behind_byte(configs, byte).iter() {
+        let mut sources = Sources::default();
+        from.iter().for_each(|&at| push_new(&mut sources.eps, sets[at as usize]));
+        points.push((*d, ctx.charts.left.build(ctx.symbols, &mut sources)));
+    }
+    points
 }

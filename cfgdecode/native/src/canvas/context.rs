@@ -31,6 +31,13 @@ pub(super) fn kind_of_fresh(fresh: ConfigId) -> u64 {
     1 << 33 | u64::from(fresh.0)
 }
 
+/// Adds a set that is not the latest one added.
+pub(super) fn push_new(sets: &mut SmallVec<[SetId; 2]>, set: SetId) {
+    if sets.last() != Some(&set) {
+        sets.push(set);
+    }
+}
+
 /// The points inside a slot's tokens, each with the sources found so far. Parts of an effect have smaller
 /// ids, so a point is complete when it has the largest id left.
 #[derive(Default)]
@@ -205,23 +212,21 @@ impl Context<'_> {
 
     /// The points behind the lexemes that end at a boundary: fresh configurations and their left sets.
     pub(super) fn left_fresh(&mut self, row: &[(ConfigId, SetId)]) -> LeftRow {
-        let mut at: FxHashMap<ConfigId, Sources> = FxHashMap::default();
-        for &(c, set) in row {
-            for &(t, fresh) in self.effects.lexer.cuts(c).to_vec().iter() {
+        let configs: SmallVec<[ConfigId; 32]> = row.iter().map(|point| point.0).collect();
+        let mut points = LeftRow::new();
+        for (fresh, ended) in self.effects.fresh_behind(&configs).iter() {
+            let mut sources = Sources::default();
+            for &(t, at) in ended {
+                let set = row[at as usize].1;
                 if self.effects.is_ignored(t) {
-                    at.entry(fresh).or_default().eps.push(set);
-                } else if self.charts.left.expects(self.symbols, set, t) {
-                    at.entry(fresh).or_default().arcs.push((t, set));
+                    push_new(&mut sources.eps, set);
+                } else if sources.arcs.last() != Some(&(t, set)) && self.charts.left.expects(self.symbols, set, t) {
+                    sources.arcs.push((t, set));
                 }
             }
-        }
-        let mut at: Vec<(ConfigId, Sources)> = at.into_iter().collect();
-        at.sort_unstable_by_key(|a| a.0);
-        let mut points = LeftRow::new();
-        for (fresh, mut sources) in at {
-            let set = self.charts.left.build_at(self.symbols, &mut sources, kind_of_fresh(fresh));
+            let set = self.charts.left.build_at(self.symbols, &mut sources, kind_of_fresh(*fresh));
             if set != Chart::DEAD {
-                points.push((fresh, set));
+                points.push((*fresh, set));
             }
         }
         points

@@ -300,10 +300,14 @@ impl Context<'_> {
         self.pool.loop_token(&self.constraint.vocabulary, self.effects, c)
     }
 
-    /// The configurations at the right end of a pool gap that matter for these inside it.
-    pub(super) fn gap_exits(&mut self, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
+    /// The configurations at the right end of a pool gap that matter for its hub.
+    pub(super) fn hub_exits(&self, out: &mut Vec<ConfigId>) {
         out.push(self.pool.begin);
         out.extend(self.pool.parts.iter().map(|p| p.last(self.pool.begin)));
+    }
+
+    /// Those that matter for what is pending inside it in these.
+    pub(super) fn gap_exits(&mut self, configs: &[ConfigId], out: &mut Vec<ConfigId>) {
         for &c in configs {
             if self.loop_token(c).is_some() {
                 out.push(c);

@@ -71,10 +71,11 @@ impl EosPolicy {
 pub fn text_ends(policy: EosPolicy, vocabulary: &Vocabulary, slots: &[Slot]) -> Vec<bool> {
     let n = slots.len();
     let mut ends = vec![false; n + 1];
-    ends[n] = true;
+    let is_text_before = |i: usize| !matches!(i.checked_sub(1).map(|j| slots[j]), Some(Slot::Token(t)) if vocabulary.is_special(t));
+    ends[n] = is_text_before(n);
     let mut tail = true; // slots behind i may all stand behind an EOS
     for i in (0..n).rev() {
-        ends[i] = tail && policy.may_end_at(vocabulary, slots[i]);
+        ends[i] = tail && policy.may_end_at(vocabulary, slots[i]) && is_text_before(i);
         tail &= policy.tail_allows(vocabulary, slots[i]);
     }
     ends

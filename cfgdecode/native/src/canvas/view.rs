@@ -50,15 +50,37 @@ pub type LeftRow = Vec<(ConfigId, SetId)>;
 
 #[derive(Clone, Debug, Default)]
 struct RightRow {
-    /// What a configuration's set is built from: kept apart from the set, because most configurations
-    /// are only ever parts of a union.
-    of_config: FxHashMap<ConfigId, Sources>,
+    /// By configuration: which of `points` it is.
+    of_config: FxHashMap<ConfigId, u32>,
+    points: Vec<RightPoint>,
+    ids: FxHashMap<Sources, u32>,
     /// Effects of the slot that begins at this boundary, and unions of several.
     of_effects: FxHashMap<SmallVec<[EffectId; 2]>, SetId>,
     /// Fresh configurations in front of the slot that begins at this boundary.
     of_fresh: FxHashMap<ConfigId, SetId>,
     /// The hub of the pool gap that ends at this boundary, for gaps of so many cells and with this pool.
     hub: Option<(u32, usize, Family)>,
+}
+
+/// What a set is built from: kept apart from the set, because most are only ever parts of a union. Many configurations share one.
+#[derive(Clone, Debug)]
+struct RightPoint {
+    sources: Sources,
+    set: Option<SetId>,
+}
+
+impl RightRow {
+    fn insert(&mut self, c: ConfigId, sources: Sources) {
+        let id = *self.ids.entry(sources).or_insert_with_key(|sources| {
+            self.points.push(RightPoint { sources: sources.clone(), set: None });
+            self.points.len() as u32 - 1
+        });
+        self.of_config.insert(c, id);
+    }
+
+    fn sources(&self, c: ConfigId) -> Option<&Sources> {
+        self.of_config.get(&c).map(|&id| &self.points[id as usize].sources)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +106,10 @@ fn tidy(sources: &mut Sources) {
     sources.eps.dedup();
     sources.arcs.sort_unstable();
     sources.arcs.dedup();
+}
+
+fn pool_of(ctx: &Context<'_>) -> usize {
+    Arc::as_ptr(&ctx.pool.costs) as usize
 }
 
 /// Arcs from which on a configuration's sources are built into a set before they join others.
@@ -223,15 +249,21 @@ impl View {
 
     /// The right set at (boundary, configuration).
     pub fn right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
-        self.need_right(ctx, boundary, &[c]);
+        if self.right_valid > boundary || !self.right[boundary].of_config.contains_key(&c) {
+            self.need_right(ctx, boundary, &[c]);
+        }
         self.known_right_set(ctx, boundary, c)
     }
 
-    fn known_right_set(&self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
-        match self.right[boundary].of_config.get(&c) {
-            Some(sources) => ctx.charts.right.build(ctx.symbols, &mut sources.clone()),
-            None => Chart::DEAD,
+    fn known_right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
+        let Some(&id) = self.right[boundary].of_config.get(&c) else { return Chart::DEAD };
+        let point = &self.right[boundary].points[id as usize];
+        if let Some(set) = point.set {
+            return set;
         }
+        let set = ctx.charts.right.build(ctx.symbols, &mut point.sources.clone());
+        self.right_row(boundary).points[id as usize].set = Some(set);
+        set
     }
 
     /// Makes the right sets of these configurations: walks right over what is missing, then back.
@@ -273,6 +305,9 @@ impl View {
             return;
         }
         if self.choices[j] == Choice::Pool {
+            if self.known_hub(ctx, self.gap_end(j)).is_none() {
+                ctx.hub_exits(out);
+            }
             ctx.gap_exits(configs, out);
             return;
         }
@@ -306,7 +341,8 @@ impl View {
             let exits = graph.configs.iter().map(|&c| self.known_right_set(ctx, j + 1, c)).collect();
             let sets = anything::retreat(ctx, &graph, exits, self.ends[j]);
             let sources = sets.into_iter().map(|s| Sources { eps: SmallVec::from_slice(&[s]), arcs: SmallVec::new() });
-            self.right_row(j).of_config.extend(graph.configs.iter().copied().zip(sources));
+            let row = self.right_row(j);
+            graph.configs.iter().zip(sources).for_each(|(&c, sources)| row.insert(c, sources));
             return;
         }
         if j < self.len() && self.choices[j] == Choice::Pool {
@@ -324,13 +360,13 @@ impl View {
             if j < self.len() {
                 self.gather_slot(ctx, j, c, &mut sources);
                 if matches!(self.choices[j], Choice::Optional(_))
-                    && let Some(skipped) = self.right[j + 1].of_config.get(&c)
+                    && let Some(skipped) = self.right[j + 1].sources(c)
                 {
                     sources.add(skipped);
                 }
             }
             tidy(&mut sources);
-            self.right_row(j).of_config.insert(c, sources);
+            self.right_row(j).insert(c, sources);
         }
     }
 
@@ -371,13 +407,12 @@ impl View {
     fn make_right_in_gap(&mut self, ctx: &mut Context<'_>, j: usize, configs: &[ConfigId]) {
         let b = self.gap_end(j);
         let r = (b - j) as u32;
-        let pool = Arc::as_ptr(&ctx.pool.costs) as usize;
-        let hub = match self.right[b].hub {
-            Some((n_cells, known, hub)) if n_cells >= r && known == pool => hub,
+        let hub = match self.known_hub(ctx, b) {
+            Some((n_cells, hub)) if n_cells >= r => hub,
             _ => {
                 let n_cells = (b - self.gap_start(j)) as u32;
                 let hub = self.right_hub(ctx, b, n_cells, self.ends[b - 1]);
-                self.right_row(b).hub = Some((n_cells, pool, hub));
+                self.right_row(b).hub = Some((n_cells, pool_of(ctx), hub));
                 hub
             }
         };
@@ -388,36 +423,45 @@ impl View {
             }
             self.gap_sources(ctx, b, r, c, hub, &mut sources);
             tidy(&mut sources);
-            self.right_row(j).of_config.insert(c, sources);
+            self.right_row(j).insert(c, sources);
         }
+    }
+
+    /// The hub of the pool gap that ends at this boundary, for gaps of so many cells, if it is known for this pool.
+    fn known_hub(&self, ctx: &Context<'_>, boundary: usize) -> Option<(u32, Family)> {
+        self.right[boundary].hub.filter(|hub| hub.1 == pool_of(ctx)).map(|hub| (hub.0, hub.2))
     }
 
     /// What configuration `c` at a boundary is built from, if that is known.
     pub(super) fn right_sources(&self, boundary: usize, c: ConfigId) -> Option<&Sources> {
-        self.right[boundary].of_config.get(&c)
+        self.right[boundary].sources(c)
     }
 
     /// Adds the sources of several effects of slot j. All that may follow one terminal is one point.
     pub(super) fn gather_right(&mut self, ctx: &mut Context<'_>, j: usize, effects: &[EffectId], sources: &mut Sources) {
         let mut emits: Vec<(u32, EffectId)> = Vec::new();
+        let mut ends: SmallVec<[(u32, ConfigId); 16]> = SmallVec::new();
         let mut stack: SmallVec<[EffectId; 16]> = SmallVec::from_slice(effects);
         while let Some(effect) = stack.pop() {
             let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
             for branch in branches {
                 match branch {
-                    Branch::End(c) => {
-                        let Some(more) = self.right[j + 1].of_config.get(&c) else { continue };
-                        if more.arcs.len() < WIDE_SOURCES {
-                            sources.add(more);
-                        } else {
-                            // Kept as one set: a set on top of it continues its chain.
-                            let set = ctx.charts.right.build_at(ctx.symbols, &mut more.clone(), u64::from(c.0));
-                            sources.eps.push(set);
-                        }
-                    }
+                    Branch::End(c) => ends.extend(self.right[j + 1].of_config.get(&c).map(|&id| (id, c))),
                     Branch::Skip(rest) => stack.push(rest),
                     Branch::Emit(t, rest) => emits.push((t, rest)),
                 }
+            }
+        }
+        ends.sort_unstable();
+        ends.dedup_by_key(|end| end.0);
+        for (id, c) in ends {
+            let more = &self.right[j + 1].points[id as usize].sources;
+            if more.arcs.len() < WIDE_SOURCES {
+                sources.add(more);
+            } else {
+                // Kept as one set: a set on top of it continues its chain.
+                let set = ctx.charts.right.build_at(ctx.symbols, &mut more.clone(), u64::from(c.0));
+                sources.eps.push(set);
             }
         }
         tidy(sources);

@@ -16,6 +16,7 @@
 //! remembered per configuration; [`Effects::memory_bytes`] counts it and `max_bytes` bounds it (the
 //! tables are dropped and made again when it is exceeded).
 
+use super::rows::{Leads, Rows};
 use super::{NodeId, TokenId, Vocabulary};
 use crate::grammar::Bits;
 use crate::lexer::{ConfigId, Lexer, TerminalId};
@@ -111,6 +112,8 @@ pub struct Effects {
     ignored: Vec<bool>,
     effects: Vec<Branches>,
     ids: FxHashMap<Branches, EffectId>,
+    /// By configuration: the effect of ending in it, dead if nobody has asked.
+    ends: Vec<EffectId>,
     of_token: FxHashMap<(ConfigId, TokenId), EffectId>,
     /// The same of what follows a token's first byte.
     of_rest: FxHashMap<(ConfigId, TokenId), EffectId>,
@@ -126,6 +129,7 @@ pub struct Effects {
     classes_within: FxHashMap<ConfigId, ClassTable>,
     classes_below: FxHashMap<(ConfigId, NodeId), ClassTable>,
     token_sets: FxHashMap<u64, SmallVec<[TokenSet; 1]>>,
+    rows: Rows,
     bytes: usize,
     pub max_bytes: usize,
     pub trie_nodes: usize,
@@ -144,6 +148,7 @@ impl Effects {
             ignored,
             effects: Vec::new(),
             ids: FxHashMap::default(),
+            ends: Vec::new(),
             of_token: FxHashMap::default(),
             of_rest: FxHashMap::default(),
             lists: FxHashMap::default(),
@@ -154,6 +159,7 @@ impl Effects {
             classes_within: FxHashMap::default(),
             classes_below: FxHashMap::default(),
             token_sets: FxHashMap::default(),
+            rows: Rows::default(),
             bytes: 0,
             max_bytes,
             trie_nodes: 0,
@@ -176,7 +182,7 @@ impl Effects {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.bytes + self.effects.len() * 60 + (self.of_token.len() + self.of_rest.len()) * 16 + self.lexer.memory_bytes()
+        self.bytes + self.rows.memory_bytes() + self.effects.len() * 60 + (self.of_token.len() + self.of_rest.len()) * 16 + self.lexer.memory_bytes()
     }
 
     fn intern(&mut self, mut branches: Branches) -> EffectId {
@@ -281,7 +287,7 @@ impl Effects {
         let Some((_, rest)) = vocabulary.text(token).split_first() else { return Self::DEAD };
         match (d, rest.is_empty()) {
             (ConfigId(0), _) => Self::DEAD,
-            (_, true) => self.intern(SmallVec::from_slice(&[Branch::End(d)])),
+            (_, true) => self.end(d),
             (_, false) => {
                 if let Some(&known) = self.of_rest.get(&(d, token)) {
                     return known;
@@ -338,7 +344,18 @@ impl Effects {
 
     /// The effect of a byte string in configuration `c`. Worked out from the back, one row of
     /// configurations per byte, so that text of any length needs no deep recursion.
-    pub fn of_bytes(&mut self, c: ConfigId, text: &[u8]) -> EffectId {
+    pub fn of_bytes(&mut self, mut c: ConfigId, mut text: &[u8]) -> EffectId {
+        // As long as no lexeme may end, there is one way.
+        while let Some((&byte, rest)) = text.split_first() {
+            match self.only_way(c, byte) {
+                Some(ConfigId(0)) => return Self::DEAD,
+                Some(on) => (c, text) = (on, rest),
+                None => break,
+            }
+        }
+        if text.is_empty() {
+            return self.end(c);
+        }
         // Configurations that are live before each byte.
         let mut live: Vec<Vec<ConfigId>> = vec![vec![c]];
         for &byte in text {
@@ -352,7 +369,7 @@ impl Effects {
         }
         let mut after: FxHashMap<ConfigId, EffectId> = FxHashMap::default();
         for d in live.pop().unwrap_or_default() {
-            let end = self.intern(SmallVec::from_slice(&[Branch::End(d)]));
+            let end = self.end(d);
             after.insert(d, end);
         }
         for (at, configs) in live.into_iter().enumerate().rev() {
@@ -375,6 +392,30 @@ impl Effects {
             after = before;
         }
         after.get(&c).copied().unwrap_or(Self::DEAD)
+    }
+
+    /// The effect of a token that ends in configuration `c`.
+    fn end(&mut self, c: ConfigId) -> EffectId {
+        let at = c.0 as usize;
+        if self.ends.len() <= at {
+            self.ends.resize(at + 1, Self::DEAD);
+        }
+        if self.ends[at] == Self::DEAD {
+            self.ends[at] = self.intern(SmallVec::from_slice(&[Branch::End(c)]));
+        }
+        self.ends[at]
+    }
+
+    /// Where `d` goes on with a byte, dead or not, if no lexeme may end in front of it.
+    #[inline]
+    fn only_way(&mut self, d: ConfigId, byte: u8) -> Option<ConfigId> {
+        for at in 0..self.lexer.cuts(d).len() {
+            let fresh = self.lexer.cuts(d)[at].1;
+            if self.lexer.step(fresh, byte) != ConfigId(0) {
+                return None;
+            }
+        }
+        Some(self.lexer.step(d, byte))
     }
 
     /// The ways to read one more byte in `d`: the lexeme goes on (`None`), or it ends here as a
@@ -460,19 +501,6 @@ impl Effects {
         table
     }
 
-    /// The same for some tokens, not remembered.
-    pub fn group_within(&mut self, vocabulary: &Vocabulary, c: ConfigId, tokens: impl Iterator<Item = TokenId>) -> ClassTable {
-        let mut by_end: FxHashMap<ConfigId, Vec<TokenId>> = FxHashMap::default();
-        for token in tokens {
-            let text = vocabulary.text(token);
-            let end = text.iter().try_fold(c, |d, &byte| Some(self.lexer.step(d, byte)).filter(|&d| d != ConfigId(0)));
-            if let Some(end) = end.filter(|_| !text.is_empty()) {
-                by_end.entry(end).or_default().push(token);
-            }
-        }
-        self.classes_of(vocabulary, by_end)
-    }
-
     /// Classes by the configuration behind their tokens.
     fn classes_of(&mut self, vocabulary: &Vocabulary, by_end: FxHashMap<ConfigId, Vec<TokenId>>) -> ClassTable {
         let mut by_end: Vec<(ConfigId, Vec<TokenId>)> = by_end.into_iter().collect();
@@ -483,6 +511,16 @@ impl Effects {
             Class { effect, tokens: TokenSet::new(vocabulary, tokens) }
         };
         by_end.into_iter().map(class).collect()
+    }
+
+    /// The configurations behind a byte, each with the positions of a row from which it leads there.
+    pub fn behind_byte(&mut self, configs: &[ConfigId], byte: u8) -> Leads<u32> {
+        self.rows.behind(&mut self.lexer, configs, byte)
+    }
+
+    /// The fresh configurations behind the lexemes that may end at a row, each with these and their positions.
+    pub fn fresh_behind(&mut self, configs: &[ConfigId]) -> Leads<(TerminalId, u32)> {
+        self.rows.fresh(&mut self.lexer, configs)
     }
 
     /// Drops the tables when they take up too much.
@@ -528,17 +566,17 @@ impl Effects {
         self.trie_nodes += 1;
         let here = vocabulary.tokens_at(node);
         if !here.is_empty() {
-            let end = self.intern(SmallVec::from_slice(&[Branch::End(d)]));
+            let end = self.end(d);
             out.extend(here.iter().map(|&t| (t, end)));
         }
         for (byte, child) in vocabulary.children(node) {
-            let mut ways: SmallVec<[(Option<TerminalId>, ConfigId); 2]> = SmallVec::new();
-            self.successors(d, byte, |t, d2| ways.push((t, d2)));
-            match ways.as_slice() {
-                [] => {}
-                [(None, d2)] => self.walk(vocabulary, *d2, child, out),
-                _ => {
+            match self.only_way(d, byte) {
+                Some(ConfigId(0)) => {}
+                Some(on) => self.walk(vocabulary, on, child, out),
+                None => {
                     // Several readings of the same bytes: remembered, or their number would double with each byte.
+                    let mut ways: SmallVec<[(Option<TerminalId>, ConfigId); 2]> = SmallVec::new();
+                    self.successors(d, byte, |t, d2| ways.push((t, d2)));
                     let parts: SmallVec<[(Option<TerminalId>, Arc<Pairs>); 2]> =
                         ways.iter().map(|&(t, d2)| (t, self.remembered(vocabulary, d2, child))).collect();
                     self.join(&parts, out);

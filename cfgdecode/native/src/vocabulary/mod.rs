@@ -1,7 +1,9 @@
 //! Tokens as byte strings, and what each does to the lexer.
 
 mod effects;
+mod rows;
 mod trie;
 
 pub use effects::{Branch, Class, ClassTable, EffectId, EffectList, Effects, TokenSet};
+pub use rows::Leads;
 pub use trie::{NodeId, TokenId, Vocabulary};

@@ -161,6 +161,13 @@ impl Vocabulary {
         })
     }
 
+    /// How many tokens end at this node or below.
+    pub fn n_below(&self, node: NodeId) -> usize {
+        let end = self.nodes[node as usize].end as usize;
+        let last = self.nodes.get(end).map_or(self.order.len(), |next| next.first as usize);
+        last - self.nodes[node as usize].first as usize
+    }
+
     /// Tokens whose bytes end at this node.
     pub fn tokens_at(&self, node: NodeId) -> &[TokenId] {
         let n = self.nodes[node as usize];
