@@ -11,10 +11,11 @@ use super::pool::Pool;
 use super::view::{Choice, LeftRow};
 use crate::intersect::{Chart, SetId, Sources, SymbolSets};
 use crate::lexer::ConfigId;
-use crate::vocabulary::{Branch, EffectId, Effects, TokenId};
+use crate::vocabulary::{Branch, EffectId, Effects, Group, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Configurations in front of a token up to which each is asked for the token's effect.
@@ -38,25 +39,26 @@ pub(super) fn push_new(sets: &mut SmallVec<[SetId; 2]>, set: SetId) {
     }
 }
 
-/// The points inside a slot's tokens, each with the sources found so far. Parts of an effect have smaller
+/// The points inside a slot's tokens, each with the sources found so far. Groups within a group have smaller
 /// ids, so a point is complete when it has the largest id left.
 #[derive(Default)]
 struct Inner {
-    sources: FxHashMap<EffectId, Sources>,
-    queue: BinaryHeap<EffectId>,
+    points: FxHashMap<u32, (Arc<Group>, Sources)>,
+    queue: BinaryHeap<u32>,
 }
 
 impl Inner {
-    fn at(&mut self, effect: EffectId) -> &mut Sources {
-        self.sources.entry(effect).or_insert_with(|| {
-            self.queue.push(effect);
-            Sources::default()
-        })
+    fn at(&mut self, group: &Arc<Group>) -> &mut Sources {
+        let point = self.points.entry(group.id).or_insert_with(|| {
+            self.queue.push(group.id);
+            (group.clone(), Sources::default())
+        });
+        &mut point.1
     }
 
-    fn pop(&mut self) -> Option<(EffectId, Sources)> {
-        let effect = self.queue.pop()?;
-        self.sources.remove(&effect).map(|sources| (effect, sources))
+    fn pop(&mut self) -> Option<(Arc<Group>, Sources)> {
+        let id = self.queue.pop()?;
+        self.points.remove(&id)
     }
 }
 
@@ -161,20 +163,27 @@ impl Context<'_> {
         }
     }
 
-    /// Follows an effect's branches from the left set in front of it.
-    fn follow_left(&self, effect: EffectId, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
-        for &branch in self.effects.branches(effect) {
-            self.follow_branch(branch, set, inner, ends);
+    /// Follows effects from the left set in front of them.
+    fn follow_left(&self, group: &Group, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
+        ends.extend(group.ends.iter().map(|&c| (c, set)));
+        for (t, rests) in &group.emits {
+            if self.charts.left.expects(self.symbols, set, *t) {
+                inner.at(rests).arcs.push((*t, set));
+            }
         }
     }
 
-    fn follow_branch(&self, branch: Branch, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
+    fn follow_branch(&mut self, branch: Branch, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
         match branch {
             Branch::End(c) => ends.push((c, set)),
-            Branch::Skip(rest) => inner.at(rest).eps.push(set),
+            Branch::Skip(rest) => {
+                let group = self.effects.group_of(&[rest]);
+                self.follow_left(&group, set, inner, ends);
+            }
             Branch::Emit(t, rest) => {
                 if self.charts.left.expects(self.symbols, set, t) {
-                    inner.at(rest).arcs.push((t, set));
+                    let group = self.effects.group_of(&[rest]);
+                    inner.at(&group).arcs.push((t, set));
                 }
             }
         }
@@ -192,22 +201,25 @@ impl Context<'_> {
     /// together: each fresh configuration is one point, whatever the configurations in front of it.
     pub(super) fn advance_row(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, also: &[(ConfigId, SetId)]) -> LeftRow {
         let vocabulary = &self.constraint.vocabulary;
-        let mut from: Vec<(EffectId, SetId)> = Vec::new();
+        let mut from: Vec<(Arc<Group>, SetId)> = Vec::new();
         if let Choice::One(t) = choice {
             if row.len() > FEW_CONFIGS {
                 return self.advance_token(row, *t);
             }
-            from.extend(row.iter().map(|&(c, set)| (self.effects.of_token(vocabulary, c, *t), set)));
-            return self.advance_effects(from, also);
+            for &(c, set) in row {
+                let effect = self.effects.of_token(vocabulary, c, *t);
+                from.push((self.effects.group_of(&[effect]), set));
+            }
+            return self.advance_groups(from, also);
         }
         let Some(tokens) = choice.tokens() else { return LeftRow::new() };
         for &(c, set) in row {
-            from.extend(self.effects.going_on(vocabulary, c, tokens).effects.iter().map(|&e| (e, set)));
+            from.push((self.effects.going_on(vocabulary, c, tokens).group, set));
         }
         for (fresh, set) in self.left_fresh(row) {
-            from.extend(self.effects.going_on(vocabulary, fresh, tokens).effects.iter().map(|&e| (e, set)));
+            from.push((self.effects.going_on(vocabulary, fresh, tokens).group, set));
         }
-        self.advance_effects(from, also)
+        self.advance_groups(from, also)
     }
 
     /// The points behind the lexemes that end at a boundary: fresh configurations and their left sets.
@@ -232,14 +244,14 @@ impl Context<'_> {
         points
     }
 
-    /// The left row behind a slot whose effects are given with the sets in front of it; `also` joins it.
-    pub(super) fn advance_effects(&mut self, mut from: Vec<(EffectId, SetId)>, also: &[(ConfigId, SetId)]) -> LeftRow {
+    /// The left row behind a slot whose effects are given with the sets in front of them; `also` joins it.
+    fn advance_groups(&mut self, mut from: Vec<(Arc<Group>, SetId)>, also: &[(ConfigId, SetId)]) -> LeftRow {
         let mut inner = Inner::default();
         let mut ends: Vec<(ConfigId, SetId)> = also.to_vec();
-        from.sort_unstable();
-        from.dedup();
-        for (effect, set) in from {
-            self.follow_left(effect, set, &mut inner, &mut ends);
+        from.sort_unstable_by_key(|(group, set)| (group.id, *set));
+        from.dedup_by_key(|(group, set)| (group.id, *set));
+        for (group, set) in from {
+            self.follow_left(&group, set, &mut inner, &mut ends);
         }
         self.finish_row(inner, ends)
     }
@@ -256,10 +268,10 @@ impl Context<'_> {
 
     /// The left row, given the points inside the slot's tokens and what ends behind it.
     fn finish_row(&mut self, mut inner: Inner, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
-        while let Some((effect, mut sources)) = inner.pop() {
-            let set = self.charts.left.build_at(self.symbols, &mut sources, kind_of_effect(effect));
+        while let Some((group, mut sources)) = inner.pop() {
+            let set = self.charts.left.build_at(self.symbols, &mut sources, kind_of_effect(group.first));
             if set != Chart::DEAD {
-                self.follow_left(effect, set, &mut inner, &mut ends);
+                self.follow_left(&group, set, &mut inner, &mut ends);
             }
             if self.stop() {
                 return LeftRow::new();

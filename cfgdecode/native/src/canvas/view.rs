@@ -14,7 +14,7 @@ use super::context::{Context, kind_of_effect, kind_of_fresh};
 use super::gap::GapLeft;
 use crate::intersect::{Chart, Family, SetId, Sources};
 use crate::lexer::ConfigId;
-use crate::vocabulary::{Branch, EffectId, TokenId};
+use crate::vocabulary::{EffectId, Group, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -54,8 +54,8 @@ struct RightRow {
     of_config: FxHashMap<ConfigId, u32>,
     points: Vec<RightPoint>,
     ids: FxHashMap<Sources, u32>,
-    /// Effects of the slot that begins at this boundary, and unions of several.
-    of_effects: FxHashMap<SmallVec<[EffectId; 2]>, SetId>,
+    /// Groups of effects of the slot that begins at this boundary.
+    of_effects: FxHashMap<u32, SetId>,
     /// Fresh configurations in front of the slot that begins at this boundary.
     of_fresh: FxHashMap<ConfigId, SetId>,
     /// The hub of the pool gap that ends at this boundary, for gaps of so many cells and with this pool.
@@ -375,12 +375,13 @@ impl View {
         let vocabulary = ctx.constraint.vocabulary.clone();
         if let Choice::One(t) = self.choices[j] {
             let effect = ctx.effects.of_token(&vocabulary, c, t);
-            self.gather_right(ctx, j, &[effect], sources);
+            let group = ctx.effects.group_of(&[effect]);
+            self.gather_right(ctx, j, &group, sources);
             return;
         }
         let Some(tokens) = self.choices[j].tokens().map(|t| t.cloned()) else { return };
         let on = ctx.effects.going_on(&vocabulary, c, tokens.as_ref());
-        self.gather_right(ctx, j, &on.effects, sources);
+        self.gather_right(ctx, j, &on.group, sources);
         for &(t, fresh) in ctx.effects.lexer.cuts(c).to_vec().iter() {
             let set = self.right_fresh(ctx, j, fresh, tokens.as_ref());
             if ctx.effects.is_ignored(t) {
@@ -398,7 +399,7 @@ impl View {
         }
         let on = ctx.effects.going_on(&ctx.constraint.vocabulary, fresh, tokens);
         let mut sources = Sources::default();
-        self.gather_right(ctx, j, &on.effects, &mut sources);
+        self.gather_right(ctx, j, &on.group, &mut sources);
         let set = ctx.charts.right.build_at(ctx.symbols, &mut sources, kind_of_fresh(fresh));
         self.right_row(j).of_fresh.insert(fresh, set);
         set
@@ -438,52 +439,38 @@ impl View {
     }
 
     /// Adds the sources of several effects of slot j. All that may follow one terminal is one point.
-    pub(super) fn gather_right(&mut self, ctx: &mut Context<'_>, j: usize, effects: &[EffectId], sources: &mut Sources) {
-        let mut emits: Vec<(u32, EffectId)> = Vec::new();
-        let mut ends: SmallVec<[(u32, ConfigId); 16]> = SmallVec::new();
-        let mut stack: SmallVec<[EffectId; 16]> = SmallVec::from_slice(effects);
-        while let Some(effect) = stack.pop() {
-            let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(ctx.effects.branches(effect));
-            for branch in branches {
-                match branch {
-                    Branch::End(c) => ends.extend(self.right[j + 1].of_config.get(&c).map(|&id| (id, c))),
-                    Branch::Skip(rest) => stack.push(rest),
-                    Branch::Emit(t, rest) => emits.push((t, rest)),
-                }
+    fn gather_right(&mut self, ctx: &mut Context<'_>, j: usize, group: &Group, sources: &mut Sources) {
+        let row = &self.right[j + 1];
+        let mut seen = vec![false; row.points.len()];
+        for &c in &group.ends {
+            let Some(&id) = row.of_config.get(&c) else { continue };
+            if std::mem::replace(&mut seen[id as usize], true) {
+                continue;
             }
-        }
-        ends.sort_unstable();
-        ends.dedup_by_key(|end| end.0);
-        for (id, c) in ends {
-            let more = &self.right[j + 1].points[id as usize].sources;
+            let more = &row.points[id as usize].sources;
             if more.arcs.len() < WIDE_SOURCES {
                 sources.add(more);
             } else {
                 // Kept as one set: a set on top of it continues its chain.
-                let set = ctx.charts.right.build_at(ctx.symbols, &mut more.clone(), u64::from(c.0));
-                sources.eps.push(set);
+                sources.eps.push(ctx.charts.right.build_at(ctx.symbols, &mut more.clone(), u64::from(c.0)));
             }
         }
         tidy(sources);
-        emits.sort_unstable();
-        emits.dedup();
-        for run in emits.chunk_by(|a, b| a.0 == b.0) {
-            let rests: SmallVec<[EffectId; 2]> = run.iter().map(|e| e.1).collect();
-            let set = self.right_effects(ctx, j, rests);
-            sources.arcs.push((run[0].0, set));
+        for (t, rests) in &group.emits {
+            let set = self.right_group(ctx, j, rests);
+            sources.arcs.push((*t, set));
         }
     }
 
     /// The right set before any of these effects of slot j, given the right row at boundary j+1.
-    fn right_effects(&mut self, ctx: &mut Context<'_>, j: usize, effects: SmallVec<[EffectId; 2]>) -> SetId {
-        if let Some(&known) = self.right[j].of_effects.get(&effects) {
+    fn right_group(&mut self, ctx: &mut Context<'_>, j: usize, group: &Group) -> SetId {
+        if let Some(&known) = self.right[j].of_effects.get(&group.id) {
             return known;
         }
         let mut sources = Sources::default();
-        self.gather_right(ctx, j, &effects, &mut sources);
-        let kind = kind_of_effect(effects[0]);
-        let set = ctx.charts.right.build_at(ctx.symbols, &mut sources, kind);
-        self.right_row(j).of_effects.insert(effects, set);
+        self.gather_right(ctx, j, group, &mut sources);
+        let set = ctx.charts.right.build_at(ctx.symbols, &mut sources, kind_of_effect(group.first));
+        self.right_row(j).of_effects.insert(group.id, set);
         set
     }
 

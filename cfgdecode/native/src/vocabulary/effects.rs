@@ -16,6 +16,7 @@
 //! remembered per configuration; [`Effects::memory_bytes`] counts it and `max_bytes` bounds it (the
 //! tables are dropped and made again when it is exceeded).
 
+use super::groups::{Group, Groups};
 use super::rows::{Leads, Rows};
 use super::{NodeId, TokenId, Vocabulary};
 use crate::grammar::Bits;
@@ -96,10 +97,10 @@ pub type ClassTable = Arc<[Class]>;
 
 type Pairs = Vec<(TokenId, EffectId)>;
 
-/// Distinct live effects of many tokens, and the configurations they end in; both sorted.
+/// The live effects of many tokens, and all configurations they end in, sorted.
 #[derive(Clone, Debug)]
 pub struct EffectList {
-    pub effects: Arc<[EffectId]>,
+    pub group: Arc<Group>,
     pub ends: Arc<[ConfigId]>,
 }
 
@@ -130,6 +131,7 @@ pub struct Effects {
     classes_below: FxHashMap<(ConfigId, NodeId), ClassTable>,
     token_sets: FxHashMap<u64, SmallVec<[TokenSet; 1]>>,
     rows: Rows,
+    pub(super) groups: Groups,
     bytes: usize,
     pub max_bytes: usize,
     pub trie_nodes: usize,
@@ -160,6 +162,7 @@ impl Effects {
             classes_below: FxHashMap::default(),
             token_sets: FxHashMap::default(),
             rows: Rows::default(),
+            groups: Groups::default(),
             bytes: 0,
             max_bytes,
             trie_nodes: 0,
@@ -182,7 +185,12 @@ impl Effects {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.bytes + self.rows.memory_bytes() + self.effects.len() * 60 + (self.of_token.len() + self.of_rest.len()) * 16 + self.lexer.memory_bytes()
+        self.bytes
+            + self.groups.bytes
+            + self.rows.memory_bytes()
+            + self.effects.len() * 60
+            + (self.of_token.len() + self.of_rest.len()) * 16
+            + self.lexer.memory_bytes()
     }
 
     fn intern(&mut self, mut branches: Branches) -> EffectId {
@@ -252,8 +260,8 @@ impl Effects {
         }
         ends.sort_unstable();
         ends.dedup();
-        self.bytes += all.len() * 4 + ends.len() * 4 + 96;
-        let list = EffectList { effects: all.into(), ends: ends.into() };
+        self.bytes += ends.len() * 4 + 96;
+        let list = EffectList { group: self.group_of(&all), ends: ends.into() };
         self.lists.insert(key, list.clone());
         list
     }
@@ -525,7 +533,8 @@ impl Effects {
 
     /// Drops the tables when they take up too much.
     fn make_room(&mut self) {
-        if self.bytes > self.max_bytes {
+        if self.bytes + self.groups.bytes > self.max_bytes {
+            self.groups.clear();
             self.below.clear();
             self.lists.clear();
             self.classes.clear();

@@ -1,9 +1,11 @@
 //! Tokens as byte strings, and what each does to the lexer.
 
 mod effects;
+mod groups;
 mod rows;
 mod trie;
 
 pub use effects::{Branch, Class, ClassTable, EffectId, EffectList, Effects, TokenSet};
+pub use groups::Group;
 pub use rows::Leads;
 pub use trie::{NodeId, TokenId, Vocabulary};
