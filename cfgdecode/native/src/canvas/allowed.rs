@@ -660,8 +660,12 @@ impl Session {
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
     fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        if self.loose_nearby(i).is_some_and(|(view, first)| first == 0 && view.len() == self.slots().len()) {
-            return; // all of it was near
+        if let Some((view, first)) = self.loose_nearby(i) {
+            let is_all = first == 0 && view.len() == self.slots().len();
+            self.loose = Some((view, first));
+            if is_all {
+                return; // all of it was near
+            }
         }
         let nothing = self.no_view();
         let mut relaxed = std::mem::replace(&mut self.relaxed, nothing);
@@ -678,7 +682,9 @@ impl Session {
         for j in counted.iter().map(|&j| there(j)) {
             view.set_choice(j, Choice::All);
         }
-        self.drop_dead_in(ctx, &mut view, there(i), sorted);
+        if self.drop_dead_in(ctx, &mut view, there(i), sorted) {
+            self.loose = Some((view, first));
+        }
     }
 
     /// Takes out what this view of gaps of any length does not allow at its slot i; false if that takes too much.

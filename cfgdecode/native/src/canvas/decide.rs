@@ -240,15 +240,20 @@ impl Session {
     /// What is near the latest change fits no text, whatever stands further away.
     fn is_dead_nearby(&mut self, ctx: &mut Context<'_>) -> bool {
         let Some(i) = self.last_changed else { return false };
-        let Some((mut view, _)) = self.loose_nearby(i) else { return false };
-        ctx.with_loose(|ctx| find_end(ctx, &mut view).is_none()).unwrap_or(false)
+        let Some((mut view, first)) = self.loose_nearby(i) else { return false };
+        let is_dead = ctx.with_loose(|ctx| find_end(ctx, &mut view).is_none());
+        self.loose = is_dead.map(|_| (view, first));
+        is_dead.unwrap_or(false)
     }
 
     /// The same with what is left of the change's own gap counted, where that is little.
     fn is_dead_counted(&mut self, ctx: &mut Context<'_>) -> bool {
         let Some(i) = self.last_changed else { return false };
         let counted = self.counted_beside(i, allowed::COUNTED);
-        let Some((mut view, first)) = self.loose_nearby(i).filter(|_| !counted.is_empty()) else { return false };
+        if counted.is_empty() {
+            return false;
+        }
+        let Some((mut view, first)) = self.loose_nearby(i) else { return false };
         counted.into_iter().for_each(|j| view.set_choice((j as isize - first) as usize, Choice::All));
         let within = |ctx: &mut Context<'_>| ctx.within(allowed::LOOSE_ITEMS, |ctx| find_end(ctx, &mut view).is_none());
         ctx.with_loose(within).flatten().unwrap_or(false)
@@ -256,7 +261,7 @@ impl Session {
 
     /// Some gaps on either side of slot i, of any length and in any text, and the first slot of the canvas that slot 0 of the view
     /// would be. Where there are no more gaps on a side, what is decided there belongs to it. None if the text may end in front of them.
-    pub(super) fn loose_nearby(&self, i: usize) -> Option<(View, isize)> {
+    pub(super) fn loose_nearby(&mut self, i: usize) -> Option<(View, isize)> {
         let n = self.slots.len();
         let (mut a, mut b) = self.window(i, i + 1, DEAD_NEARBY, n);
         if a <= MAX_DECIDED && self.slots[..a].iter().all(Slot::is_decided) {
@@ -274,7 +279,16 @@ impl Session {
         let mut ends = vec![false; before];
         ends.extend_from_slice(&self.exact.ends()[a..=b]);
         ends.resize(choices.len() + 1, true);
-        Some((View::new(self.constraint.start, choices, ends), a as isize - before as isize))
+        let first = a as isize - before as isize;
+        let view = match self.loose.take() {
+            Some((mut view, known)) if known == first && view.len() == choices.len() => {
+                view.set_choices(0, choices);
+                view.set_ends(ends);
+                view
+            }
+            _ => View::new(self.constraint.start, choices, ends),
+        };
+        Some((view, first))
     }
 
     /// The canvas has no filling even if every gap may have any length.

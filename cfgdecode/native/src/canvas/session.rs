@@ -61,6 +61,8 @@ pub struct Session {
     pub(super) sketches: Vec<View>,
     /// Gaps of any length, to show that the canvas is dead.
     pub(super) relaxed: View,
+    /// The latest of the views that `loose_nearby` makes, and where it begins.
+    pub(super) loose: Option<(View, isize)>,
     pub(super) concrete: Option<Concrete>,
     /// A witness found without the latest one, for the slots as they are now: none until it is looked for, `Some(None)` if that
     /// found nothing new for what it may take.
@@ -142,6 +144,7 @@ impl Session {
             relaxed,
             concrete: None,
             second: None,
+            loose: None,
             last_changed: None,
             n_in_a_row: 0,
             ahead: None,
@@ -171,6 +174,7 @@ impl Session {
             relaxed: self.relaxed.clone(),
             concrete: self.concrete.clone(),
             second: self.second.clone(),
+            loose: None,
             last_changed: self.last_changed,
             n_in_a_row: self.n_in_a_row,
             ahead: self.ahead.clone(),
@@ -444,6 +448,7 @@ impl Session {
         self.exact.forget();
         self.sketches.iter_mut().for_each(View::forget);
         self.relaxed.forget();
+        self.loose = None;
         self.ahead.iter_mut().for_each(Ahead::forget);
         for concrete in self.concrete.iter_mut().chain(self.second.iter_mut().flatten()) {
             concrete.view.forget();
