@@ -66,6 +66,17 @@ impl TokenSet {
         TokenSet { list: tokens.into(), bits }
     }
 
+    /// The set of these tokens, in any order.
+    fn of_any(vocabulary: &Vocabulary, mut tokens: Vec<TokenId>) -> TokenSet {
+        if tokens.len() < MANY_TOKENS {
+            tokens.sort_unstable();
+            return TokenSet::new(vocabulary, tokens);
+        }
+        let mut bits = Bits::new(vocabulary.n_logits as usize);
+        tokens.iter().for_each(|&t| _ = bits.insert(t));
+        TokenSet { list: bits.iter().collect(), bits: Some(Arc::new(bits)) }
+    }
+
     fn memory_bytes(&self) -> usize {
         self.list.len() * 4 + 48 + self.bits.as_ref().map_or(0, |b| b.memory_bytes())
     }
@@ -487,21 +498,31 @@ impl Effects {
             return known.clone();
         }
         self.make_room();
-        let mut by_end: FxHashMap<ConfigId, Vec<TokenId>> = FxHashMap::default();
-        let mut stack = vec![(c, Vocabulary::ROOT)];
-        while let Some((d, node)) = stack.pop() {
+        let (_, n_nodes) = vocabulary.byte_and_end(Vocabulary::ROOT);
+        let mut by_end: Vec<(ConfigId, Vec<TokenId>)> = Vec::new();
+        let mut latest = 0;
+        let mut path: Vec<(NodeId, ConfigId)> = vec![(n_nodes, c)];
+        let mut node = Vocabulary::ROOT + 1;
+        while node < n_nodes {
             self.trie_nodes += 1;
-            for (byte, child) in vocabulary.children(node) {
-                let on = self.lexer.step(d, byte);
-                if on == ConfigId(0) {
-                    continue;
-                }
-                let here = vocabulary.tokens_at(child);
-                if !here.is_empty() {
-                    by_end.entry(on).or_default().extend_from_slice(here);
-                }
-                stack.push((on, child));
+            let (byte, end) = vocabulary.byte_and_end(node);
+            let on = self.lexer.step(above(&mut path, node), byte);
+            if on == ConfigId(0) {
+                node = end;
+                continue;
             }
+            let here = vocabulary.tokens_at(node);
+            if !here.is_empty() {
+                if by_end.get(latest).is_none_or(|run| run.0 != on) {
+                    latest = by_end.iter().position(|run| run.0 == on).unwrap_or(by_end.len());
+                }
+                if latest == by_end.len() {
+                    by_end.push((on, Vec::new()));
+                }
+                by_end[latest].1.extend_from_slice(here);
+            }
+            path.push((end, on));
+            node += 1;
         }
         let table = self.classes_of(vocabulary, by_end);
         self.bytes += table.iter().map(|class| class.tokens.memory_bytes() + 24).sum::<usize>();
@@ -510,14 +531,9 @@ impl Effects {
     }
 
     /// Classes by the configuration behind their tokens.
-    fn classes_of(&mut self, vocabulary: &Vocabulary, by_end: FxHashMap<ConfigId, Vec<TokenId>>) -> ClassTable {
-        let mut by_end: Vec<(ConfigId, Vec<TokenId>)> = by_end.into_iter().collect();
+    fn classes_of(&mut self, vocabulary: &Vocabulary, mut by_end: Vec<(ConfigId, Vec<TokenId>)>) -> ClassTable {
         by_end.sort_unstable_by_key(|run| run.0);
-        let class = |(end, mut tokens): (ConfigId, Vec<TokenId>)| {
-            tokens.sort_unstable();
-            let effect = self.intern(SmallVec::from_slice(&[Branch::End(end)]));
-            Class { effect, tokens: TokenSet::new(vocabulary, tokens) }
-        };
+        let class = |(end, tokens): (ConfigId, Vec<TokenId>)| Class { effect: self.end(end), tokens: TokenSet::of_any(vocabulary, tokens) };
         by_end.into_iter().map(class).collect()
     }
 
@@ -572,25 +588,40 @@ impl Effects {
 
     /// Tokens at and below `node`, read from `d` on, in trie order.
     fn walk(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId, out: &mut Pairs) {
-        self.trie_nodes += 1;
-        let here = vocabulary.tokens_at(node);
-        if !here.is_empty() {
-            let end = self.end(d);
-            out.extend(here.iter().map(|&t| (t, end)));
-        }
-        for (byte, child) in vocabulary.children(node) {
+        let (_, last) = vocabulary.byte_and_end(node);
+        self.add_here(vocabulary, d, node, out);
+        let mut path: Vec<(NodeId, ConfigId)> = vec![(last, d)];
+        let mut node = node + 1;
+        while node < last {
+            let (byte, end) = vocabulary.byte_and_end(node);
+            let d = above(&mut path, node);
             match self.only_way(d, byte) {
-                Some(ConfigId(0)) => {}
-                Some(on) => self.walk(vocabulary, on, child, out),
+                Some(ConfigId(0)) => node = end,
+                Some(on) => {
+                    self.add_here(vocabulary, on, node, out);
+                    path.push((end, on));
+                    node += 1;
+                }
                 None => {
                     // Several readings of the same bytes: remembered, or their number would double with each byte.
                     let mut ways: SmallVec<[(Option<TerminalId>, ConfigId); 2]> = SmallVec::new();
                     self.successors(d, byte, |t, d2| ways.push((t, d2)));
                     let parts: SmallVec<[(Option<TerminalId>, Arc<Pairs>); 2]> =
-                        ways.iter().map(|&(t, d2)| (t, self.remembered(vocabulary, d2, child))).collect();
+                        ways.iter().map(|&(t, d2)| (t, self.remembered(vocabulary, d2, node))).collect();
                     self.join(&parts, out);
+                    node = end;
                 }
             }
+        }
+    }
+
+    /// The tokens that end at a node, in configuration `d`.
+    fn add_here(&mut self, vocabulary: &Vocabulary, d: ConfigId, node: NodeId, out: &mut Pairs) {
+        self.trie_nodes += 1;
+        let here = vocabulary.tokens_at(node);
+        if !here.is_empty() {
+            let end = self.end(d);
+            out.extend(here.iter().map(|&t| (t, end)));
         }
     }
 
@@ -670,4 +701,13 @@ impl Effects {
         bucket.push(shared.clone());
         shared
     }
+}
+
+/// The configuration in front of a node's byte, on a path of subtrees' ends and configurations in them.
+#[inline]
+fn above(path: &mut Vec<(NodeId, ConfigId)>, node: NodeId) -> ConfigId {
+    while path.len() > 1 && path[path.len() - 1].0 <= node {
+        path.pop();
+    }
+    path[path.len() - 1].1
 }

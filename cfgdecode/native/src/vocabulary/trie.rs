@@ -168,6 +168,13 @@ impl Vocabulary {
         last - self.nodes[node as usize].first as usize
     }
 
+    /// The byte that leads to a node, and the first node behind its subtree: those between are below it, each behind the nodes above it.
+    #[inline]
+    pub fn byte_and_end(&self, node: NodeId) -> (u8, NodeId) {
+        let node = &self.nodes[node as usize];
+        (node.byte, node.end)
+    }
+
     /// Tokens whose bytes end at this node.
     pub fn tokens_at(&self, node: NodeId) -> &[TokenId] {
         let n = self.nodes[node as usize];
