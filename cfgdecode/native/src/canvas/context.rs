@@ -177,12 +177,12 @@ impl Context<'_> {
         match branch {
             Branch::End(c) => ends.push((c, set)),
             Branch::Skip(rest) => {
-                let group = self.effects.group_of(&[rest]);
+                let group = self.effects.group_of_one(rest);
                 self.follow_left(&group, set, inner, ends);
             }
             Branch::Emit(t, rest) => {
                 if self.charts.left.expects(self.symbols, set, t) {
-                    let group = self.effects.group_of(&[rest]);
+                    let group = self.effects.group_of_one(rest);
                     inner.at(&group).arcs.push((t, set));
                 }
             }
@@ -208,7 +208,7 @@ impl Context<'_> {
             }
             for &(c, set) in row {
                 let effect = self.effects.of_token(vocabulary, c, *t);
-                from.push((self.effects.group_of(&[effect]), set));
+                from.push((self.effects.group_of_one(effect), set));
             }
             return self.advance_groups(from, also);
         }

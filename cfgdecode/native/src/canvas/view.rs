@@ -15,8 +15,9 @@ use super::gap::GapLeft;
 use crate::intersect::{Chart, Family, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::{EffectId, Group, TokenId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -53,7 +54,8 @@ struct RightRow {
     /// By configuration: which of `points` it is.
     of_config: FxHashMap<ConfigId, u32>,
     points: Vec<RightPoint>,
-    ids: FxHashMap<Sources, u32>,
+    /// Points by the hash of their sources.
+    by_sources: FxHashMap<u64, SmallVec<[u32; 1]>>,
     /// Groups of effects of the slot that begins at this boundary.
     of_effects: FxHashMap<u32, SetId>,
     /// Fresh configurations in front of the slot that begins at this boundary.
@@ -71,9 +73,15 @@ struct RightPoint {
 
 impl RightRow {
     fn insert(&mut self, c: ConfigId, sources: Sources) {
-        let id = *self.ids.entry(sources).or_insert_with_key(|sources| {
-            self.points.push(RightPoint { sources: sources.clone(), set: None });
-            self.points.len() as u32 - 1
+        let mut hasher = FxHasher::default();
+        sources.hash(&mut hasher);
+        let alike = self.by_sources.entry(hasher.finish()).or_default();
+        let known = alike.iter().copied().find(|&id| self.points[id as usize].sources == sources);
+        let id = known.unwrap_or_else(|| {
+            let id = self.points.len() as u32;
+            alike.push(id);
+            self.points.push(RightPoint { sources, set: None });
+            id
         });
         self.of_config.insert(c, id);
     }
@@ -375,7 +383,7 @@ impl View {
         let vocabulary = ctx.constraint.vocabulary.clone();
         if let Choice::One(t) = self.choices[j] {
             let effect = ctx.effects.of_token(&vocabulary, c, t);
-            let group = ctx.effects.group_of(&[effect]);
+            let group = ctx.effects.group_of_one(effect);
             self.gather_right(ctx, j, &group, sources);
             return;
         }
@@ -441,7 +449,7 @@ impl View {
     /// Adds the sources of several effects of slot j. All that may follow one terminal is one point.
     fn gather_right(&mut self, ctx: &mut Context<'_>, j: usize, group: &Group, sources: &mut Sources) {
         let row = &self.right[j + 1];
-        let mut seen = vec![false; row.points.len()];
+        let mut seen: SmallVec<[bool; 64]> = SmallVec::from_elem(false, row.points.len());
         for &c in &group.ends {
             let Some(&id) = row.of_config.get(&c) else { continue };
             if std::mem::replace(&mut seen[id as usize], true) {

@@ -25,6 +25,8 @@ pub struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     known: FxHashMap<Box<[EffectId]>, Arc<Group>>,
+    /// Those of one effect, by effect.
+    of_one: Vec<Option<Arc<Group>>>,
     n: u32,
     pub(super) bytes: usize,
 }
@@ -36,6 +38,20 @@ impl Groups {
 }
 
 impl Effects {
+    /// The group of one effect.
+    #[inline]
+    pub fn group_of_one(&mut self, effect: EffectId) -> Arc<Group> {
+        if let Some(Some(known)) = self.groups.of_one.get(effect as usize) {
+            return known.clone();
+        }
+        let group = self.group_of(&[effect]);
+        if self.groups.of_one.len() <= effect as usize {
+            self.groups.of_one.resize(effect as usize + 1, None);
+        }
+        self.groups.of_one[effect as usize] = Some(group.clone());
+        group
+    }
+
     /// The group of these effects, sorted and different.
     pub fn group_of(&mut self, effects: &[EffectId]) -> Arc<Group> {
         if let Some(known) = self.groups.known.get(effects) {
