@@ -166,11 +166,11 @@ const COUNTED_SMALL: usize = 16;
 /// Gaps on either side that a later one counts as well, if they have no more cells than that.
 const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
-/// Undecided tokens from which on those that a pending comment or string takes in are looked at first.
+/// Undecided tokens from which on those of few fresh configurations are looked at class by class.
 const MANY_TOKENS: usize = 256;
 /// Text of a token by which comments and strings are told apart.
 const PLAIN: [u8; 2] = *b"zz";
-/// What share of the vocabulary must be undecided for a table of all its tokens.
+/// What share of the vocabulary must be undecided for what a pending comment or string takes in to be looked at first.
 const MOST_TOKENS: usize = 16;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;

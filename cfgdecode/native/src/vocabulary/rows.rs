@@ -3,7 +3,7 @@
 //! Inside gaps the same configurations stand at every boundary, only with other sets: who leads where is worked out once.
 //!
 //! Invariants: positions count along the configurations given; numbers of rows are never used twice.
-//! Cost: memory of one position for each configuration and byte class asked for; all is dropped beyond [`MAX_CELLS`].
+//! Cost: memory of one position for each configuration and byte class asked for; all is dropped beyond [`MAX_CELLS`] and worked out anew.
 
 use crate::lexer::{ConfigId, DEAD, Lexer, TerminalId};
 use rustc_hash::FxHashMap;
@@ -13,8 +13,10 @@ use std::sync::Arc;
 /// Configurations, each with what leads there.
 pub type Leads<T> = Arc<[(ConfigId, Box<[T]>)]>;
 
-/// Positions that are remembered.
+/// Words of memory from which on everything is dropped.
 const MAX_CELLS: usize = 4 << 20;
+/// Words that an entry takes beside its positions.
+const ENTRY: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -34,7 +36,7 @@ impl Rows {
             *self = Rows { n_rows: self.n_rows, ..Rows::default() };
         }
         self.n_rows += 1;
-        self.n_cells += configs.len();
+        self.n_cells += configs.len() + ENTRY;
         self.ids.insert(configs.into(), self.n_rows);
         self.n_rows
     }
@@ -53,7 +55,7 @@ impl Rows {
             }
         }
         let leads = shared(leads);
-        self.n_cells += leads.iter().map(|lead| lead.1.len() + 8).sum::<usize>();
+        self.n_cells += ENTRY + leads.iter().map(|lead| lead.1.len() + ENTRY).sum::<usize>();
         self.behind.insert(key, leads.clone());
         leads
     }
@@ -71,7 +73,7 @@ impl Rows {
             }
         }
         let leads = shared(leads);
-        self.n_cells += leads.iter().map(|lead| 2 * lead.1.len() + 8).sum::<usize>();
+        self.n_cells += ENTRY + leads.iter().map(|lead| 2 * lead.1.len() + ENTRY).sum::<usize>();
         self.fresh.insert(id, leads.clone());
         leads
     }
