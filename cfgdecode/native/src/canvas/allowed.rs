@@ -13,22 +13,19 @@
 //!
 //! The sets of cells deep inside a gap are mostly one set, worked out once for the gap.
 //!
-//! Cost of one pass: the classes of tokens at the fresh configurations in front of the cell, if there are few of those, then tokens
-//! that are still undecided, at each configuration that may be behind their first byte.
+//! Cost: looks, each one a pass (`pass.rs`) over a view.
 
 use super::clock::Stage;
-use super::context::{Context, push_new};
+use super::context::Context;
 use super::decide::find_witness;
+use super::pass::Pass;
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{DETAILS, Detail, gap_of};
 use super::slots::Slot;
-use super::view::{Choice, LeftRow, View};
+use super::view::{Choice, View};
 use crate::grammar::Bits;
-use crate::intersect::{Chart, SetId, Sources};
-use crate::lexer::{ConfigId, DEAD};
-use crate::vocabulary::{Branch, Class, EffectId, TokenId, TokenSet, Vocabulary};
-use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
+use crate::vocabulary::{EffectId, TokenId};
+use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -166,17 +163,6 @@ const COUNTED_SMALL: usize = 16;
 /// Gaps on either side that a later one counts as well, if they have no more cells than that.
 const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
-/// Undecided tokens from which on those of few fresh configurations are looked at class by class.
-const MANY_TOKENS: usize = 256;
-/// Text of a token by which comments and strings are told apart.
-const PLAIN: [u8; 2] = *b"zz";
-/// What share of the vocabulary must be undecided for what a pending comment or string takes in to be looked at first.
-const MOST_TOKENS: usize = 16;
-/// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
-const FEW_FRESH: usize = 2;
-/// Undecided tokens with one first byte up to which they are looked at one by one, and what share of all tokens with that byte.
-const FEW_TOKENS: usize = 128;
-const FEW_OF: usize = 16;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
 /// Cells at either end of a gap that may have other sets than those between, which mostly have the same. Tried in turn.
@@ -202,10 +188,10 @@ fn inside(gap: &Range<usize>, margin: usize) -> Range<usize> {
 
 /// What is known of a cell's tokens.
 #[derive(Clone, Debug)]
-struct Sorted {
-    allowed: Bits,
+pub(super) struct Sorted {
+    pub(super) allowed: Bits,
     /// Neither shown to be allowed nor to be not.
-    undecided: Bits,
+    pub(super) undecided: Bits,
 }
 
 impl Session {
@@ -732,7 +718,7 @@ impl Session {
 
     fn pass_in(&self, ctx: &mut Context<'_>, view: &mut View, cells: Range<usize>, sorted: &mut Sorted) {
         let i = cells.start;
-        Pass { ctx, view, cells, sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }.run();
+        Pass::new(ctx, view, cells, sorted).run();
         self.add_end_tokens(ctx, view, i, sorted);
     }
 
@@ -782,177 +768,4 @@ impl Session {
         let gap = gap_of(self.slots(), i);
         self.window(gap.start, gap.end, opening.n_gaps, self.slots().len())
     }
-}
-
-struct Pass<'p, 'c> {
-    ctx: &'p mut Context<'c>,
-    view: &'p mut View,
-    cells: Range<usize>,
-    sorted: &'p mut Sorted,
-    /// Token sets of which nothing is undecided any more, kept alive.
-    settled: FxHashSet<*const TokenId>,
-    kept: Vec<TokenSet>,
-    memo: FxHashMap<(EffectId, SetId), bool>,
-}
-
-impl Pass<'_, '_> {
-    fn run(&mut self) {
-        let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
-        for (config, set) in self.opaque(&row) {
-            if self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS) {
-                self.by_lexeme(config, set);
-            }
-        }
-        let fresh = self.ctx.left_fresh(&row);
-        if fresh.len() <= FEW_FRESH && self.sorted.undecided.has_many(MANY_TOKENS) {
-            fresh.into_iter().for_each(|(config, set)| self.by_classes(config, set));
-        } else {
-            row.extend(fresh); // behind a token's first byte most of them are one
-        }
-        self.by_bytes(&row);
-    }
-
-    /// Comments and strings that may go on behind a token of plain text, one of each kind; those first that take in more.
-    fn opaque(&mut self, row: &LeftRow) -> LeftRow {
-        let mut found = LeftRow::new();
-        if !self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS) {
-            return found;
-        }
-        let mut kinds: FxHashSet<(ConfigId, SetId)> = FxHashSet::default();
-        for &(config, set) in row {
-            let lexer = &mut self.ctx.effects.lexer;
-            if !lexer.is_opaque(config) {
-                continue;
-            }
-            let behind = PLAIN.iter().fold(config, |c, &byte| lexer.step(c, byte));
-            if kinds.insert((behind, set)) {
-                let right = self.view.right_set(self.ctx, self.cells.end, behind);
-                if self.ctx.charts.fits(self.ctx.symbols, set, right) {
-                    found.push((config, set));
-                }
-            }
-        }
-        let lexer = &mut self.ctx.effects.lexer;
-        found.sort_by_cached_key(|&(config, _)| (0..128).filter(|&byte| lexer.step(config, byte) == DEAD).count());
-        found
-    }
-
-    /// The classes of tokens that configuration `c` reads itself, from left set `set`.
-    fn by_classes(&mut self, c: ConfigId, set: SetId) {
-        if self.sorted.undecided.is_empty() || self.ctx.stop() {
-            return;
-        }
-        let vocabulary = self.ctx.constraint.vocabulary.clone();
-        let classes = self.ctx.effects.classes_on(&vocabulary, c);
-        let ends = self.ctx.effects.going_on(&vocabulary, c, None).ends;
-        self.view.need_right(self.ctx, self.cells.end, &ends);
-        self.move_classes(&classes, set);
-    }
-
-    /// The tokens that configuration `c` reads without ending its lexeme: nearly all of them in a comment or a string.
-    fn by_lexeme(&mut self, c: ConfigId, set: SetId) {
-        let vocabulary = self.ctx.constraint.vocabulary.clone();
-        let classes = self.ctx.effects.classes_within(&vocabulary, c);
-        let mut ends = Vec::with_capacity(classes.len());
-        classes.iter().for_each(|class| self.ctx.effects.ends_of(class.effect, &mut ends));
-        self.view.need_right(self.ctx, self.cells.end, &ends);
-        self.move_classes(&classes, set);
-    }
-
-    fn move_classes(&mut self, classes: &[Class], set: SetId) {
-        for class in classes {
-            if self.settled.contains(&class.tokens.list.as_ptr()) {
-                continue;
-            }
-            if !class.tokens.meets(&self.sorted.undecided) {
-                self.settle(&class.tokens);
-            } else if self.fits(class.effect, set) {
-                class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed);
-                self.settle(&class.tokens);
-            }
-        }
-    }
-
-    fn settle(&mut self, tokens: &TokenSet) {
-        self.settled.insert(tokens.list.as_ptr());
-        self.kept.push(tokens.clone());
-    }
-
-    /// Undecided tokens that these entries read. Entries that are in one configuration behind a token's first byte are asked as one,
-    /// from the union of their sets.
-    fn by_bytes(&mut self, row: &[(ConfigId, SetId)]) {
-        let vocabulary = self.ctx.constraint.vocabulary.clone();
-        let (configs, sets): (Vec<ConfigId>, Vec<SetId>) = row.iter().copied().unzip();
-        let mut of_byte: Vec<Vec<TokenId>> = vec![Vec::new(); 256];
-        for t in self.sorted.undecided.iter() {
-            if let Some(&first) = vocabulary.text(t).first() {
-                of_byte[first as usize].push(t);
-            }
-        }
-        let mut of_class: FxHashMap<u8, LeftRow> = FxHashMap::default();
-        for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
-            let mut tokens = std::mem::take(&mut of_byte[byte as usize]);
-            if tokens.is_empty() || self.ctx.stop() {
-                continue;
-            }
-            let few = FEW_TOKENS.max(vocabulary.n_below(child) / FEW_OF);
-            let class = self.ctx.effects.lexer.byte_classes()[byte as usize];
-            let points = of_class.entry(class).or_insert_with(|| behind_byte(self.ctx, &configs, &sets, byte)).clone();
-            for (d, set) in points {
-                if tokens.len() > few {
-                    for class in self.ctx.effects.classes_below(&vocabulary, d, child).iter() {
-                        if class.tokens.meets(&self.sorted.undecided) && self.fits(class.effect, set) {
-                            class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed);
-                        }
-                    }
-                    continue;
-                }
-                tokens.retain(|&t| self.sorted.undecided.has(t));
-                for &t in &tokens {
-                    let effect = self.ctx.effects.behind_first(&vocabulary, d, t);
-                    if self.fits(effect, set) {
-                        self.sorted.undecided.remove(t);
-                        self.sorted.allowed.insert(t);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether a token of this effect at the slot, read from left set `l`, leads to a completable canvas.
-    fn fits(&mut self, effect: EffectId, l: SetId) -> bool {
-        if let Some(&known) = self.memo.get(&(effect, l)) {
-            return known;
-        }
-        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.ctx.effects.branches(effect));
-        let fits = branches.into_iter().any(|branch| match branch {
-            Branch::End(c) => {
-                let r = self.view.right_set(self.ctx, self.cells.end, c);
-                self.ctx.charts.fits(self.ctx.symbols, l, r)
-            }
-            Branch::Skip(rest) => self.fits(rest, l),
-            Branch::Emit(t, rest) => {
-                if !self.ctx.charts.left.expects(self.ctx.symbols, l, t) {
-                    return false;
-                }
-                let mut sources = Sources::default();
-                sources.arcs.push((t, l));
-                let next = self.ctx.charts.left.build(self.ctx.symbols, &mut sources);
-                next != Chart::DEAD && self.fits(rest, next)
-            }
-        });
-        self.memo.insert((effect, l), fits);
-        fits
-    }
-}
-
-/// The configurations behind a byte, with what is in front of them.
-fn behind_byte(ctx: &mut Context<'_>, configs: &[ConfigId], sets: &[SetId], byte: u8) -> LeftRow {
-    let mut points = LeftRow::new();
-    for (d, from) in ctx.effects.behind_byte(configs, byte).iter() {
-        let mut sources = Sources::default();
-        from.iter().for_each(|&at| push_new(&mut sources.eps, sets[at as usize]));
-        points.push((*d, ctx.charts.left.build(ctx.symbols, &mut sources)));
-    }
-    points
 }

@@ -10,6 +10,7 @@ mod constraint;
 mod context;
 mod decide;
 mod gap;
+mod pass;
 mod pool;
 mod representatives;
 mod session;
