@@ -646,12 +646,8 @@ impl Session {
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
     fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        if let Some((view, first)) = self.loose_nearby(i) {
-            let is_all = first == 0 && view.len() == self.slots().len();
-            self.loose = Some((view, first));
-            if is_all {
-                return; // all of it was near
-            }
+        if self.slots_nearby(i) == Some(0..self.slots().len()) {
+            return; // all of it was near
         }
         let nothing = self.no_view();
         let mut relaxed = std::mem::replace(&mut self.relaxed, nothing);

@@ -259,9 +259,9 @@ impl Session {
         ctx.with_loose(within).flatten().unwrap_or(false)
     }
 
-    /// Some gaps on either side of slot i, of any length and in any text, and the first slot of the canvas that slot 0 of the view
-    /// would be. Where there are no more gaps on a side, what is decided there belongs to it. None if the text may end in front of them.
-    pub(super) fn loose_nearby(&mut self, i: usize) -> Option<(View, isize)> {
+    /// The slots near slot i: some gaps on either side and what is between them. Where there are no more gaps on a side, what is decided
+    /// there belongs to them. None if the text may end in front of them.
+    pub(super) fn slots_nearby(&self, i: usize) -> Option<Range<usize>> {
         let n = self.slots.len();
         let (mut a, mut b) = self.window(i, i + 1, DEAD_NEARBY, n);
         if a <= MAX_DECIDED && self.slots[..a].iter().all(Slot::is_decided) {
@@ -270,9 +270,13 @@ impl Session {
         if n - b <= MAX_DECIDED && self.slots[b..].iter().all(Slot::is_decided) {
             b = n;
         }
-        if self.exact.ends()[..a].contains(&true) {
-            return None;
-        }
+        (!self.exact.ends()[..a].contains(&true)).then_some(a..b)
+    }
+
+    /// What is near slot i with gaps of any length, in any text; and the first slot of the canvas that slot 0 of the view would be.
+    pub(super) fn loose_nearby(&mut self, i: usize) -> Option<(View, isize)> {
+        let n = self.slots.len();
+        let Range { start: a, end: b } = self.slots_nearby(i)?;
         let (before, behind) = (usize::from(a > 0), usize::from(b < n));
         let pad = |n: usize| std::iter::repeat_n(Choice::Pool, n);
         let choices: Vec<Choice> = pad(before).chain(self.slots[a..b].iter().map(sketch::loose)).chain(pad(behind)).collect();

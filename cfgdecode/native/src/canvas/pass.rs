@@ -51,7 +51,7 @@ impl<'p, 'c> Pass<'p, 'c> {
     pub(super) fn run(&mut self) {
         let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
         for (config, set) in self.opaque(&row) {
-            if self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS) {
+            if self.is_mostly_undecided() {
                 self.by_lexeme(config, set);
             }
         }
@@ -64,10 +64,14 @@ impl<'p, 'c> Pass<'p, 'c> {
         self.by_bytes(&row);
     }
 
+    fn is_mostly_undecided(&self) -> bool {
+        self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS)
+    }
+
     /// Comments and strings that may go on behind a token of plain text, one of each kind; those first that take in more.
     fn opaque(&mut self, row: &LeftRow) -> LeftRow {
         let mut found = LeftRow::new();
-        if !self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS) {
+        if !self.is_mostly_undecided() {
             return found;
         }
         let mut kinds: FxHashSet<(ConfigId, SetId)> = FxHashSet::default();

@@ -105,6 +105,7 @@ impl Lexer {
                 of_terminal.entry(*terminal).or_default().extend_from_slice(keywords);
             }
         }
+        program.finish();
         let classes = byte_classes(&program);
         let one_group = spec.mode == Mode::Basic;
         let mut scanner = Scanner::new(program, one_group, n_terminals, classes, limits.dfa_states);

@@ -80,6 +80,12 @@ pub(super) struct Program {
     pub(super) sets: CharSets,
     pub(super) behinds: Vec<Behind>,
     pub(super) uses_start: bool,
+    compiled: Compiled,
+}
+
+/// What was compiled to what; nobody asks once all terminals are.
+#[derive(Clone, Debug, Default)]
+struct Compiled {
     literals: FxHashMap<String, u32>,
     /// Instructions by what they are and whose; loops by what they repeat and what follows.
     ids: FxHashMap<(Inst, u32), Pc>,
@@ -131,10 +137,7 @@ impl Program {
             sets: CharSets::new(),
             behinds: Vec::new(),
             uses_start: false,
-            literals: FxHashMap::default(),
-            ids: FxHashMap::default(),
-            loops: FxHashMap::default(),
-            behind_ids: FxHashMap::default(),
+            compiled: Compiled::default(),
         }
     }
 
@@ -147,7 +150,7 @@ impl Program {
         let mut compiler = Compiler { program: self, terminal, owner, place, limit };
         let end = compiler.push(Inst::Match { terminal: id })?;
         let entry = compiler.node(&terminal.node, end, 0)?;
-        let behind_ids = &self.behind_ids;
+        let behind_ids = &self.compiled.behind_ids;
         let behinds = &mut self.behinds;
         terminal.node.each_wide_look_behind(0, &mut |node| {
             if let Some(&i) = behind_ids.get(node) {
@@ -155,6 +158,11 @@ impl Program {
             }
         });
         Ok(entry)
+    }
+
+    /// Drops what only compiling needs.
+    pub(super) fn finish(&mut self) {
+        self.compiled = Compiled::default();
     }
 
     /// For each instruction one that reads the same and then matches just as surely, the first of its kind;
@@ -229,11 +237,11 @@ impl Program {
 impl Compiler<'_> {
     /// The instruction; one that is there already if it can be.
     fn push(&mut self, inst: Inst) -> Result<Pc, LexerError> {
-        if let Some(&known) = self.program.ids.get(&(inst, self.owner)) {
+        if let Some(&known) = self.program.compiled.ids.get(&(inst, self.owner)) {
             return Ok(known);
         }
         let pc = self.push_new(inst)?;
-        self.program.ids.insert((inst, self.owner), pc);
+        self.program.compiled.ids.insert((inst, self.owner), pc);
         Ok(pc)
     }
 
@@ -298,12 +306,12 @@ impl Compiler<'_> {
         if text.is_empty() {
             return Ok(next);
         }
-        let at = match self.program.literals.get(text) {
+        let at = match self.program.compiled.literals.get(text) {
             Some(&at) => at,
             None => {
                 let at = self.program.bytes.len() as u32;
                 self.program.bytes.extend_from_slice(text.as_bytes());
-                self.program.literals.insert(text.to_owned(), at);
+                self.program.compiled.literals.insert(text.to_owned(), at);
                 at
             }
         };
@@ -357,14 +365,14 @@ impl Compiler<'_> {
 
     fn unbounded(&mut self, node: &Node, is_loop: bool, greedy: bool, next: Pc, depth: u8) -> Result<Pc, LexerError> {
         let key = Loop { node: node.clone(), greedy, depth, next, owner: self.owner, place: self.place };
-        if let Some(&known) = self.program.loops.get(&key) {
+        if let Some(&known) = self.program.compiled.loops.get(&key) {
             return Ok(known);
         }
         let entry = match is_loop {
             true => self.until_star(node, greedy, next, depth)?,
             false => self.star(node, greedy, next, depth)?,
         };
-        self.program.loops.insert(key, entry);
+        self.program.compiled.loops.insert(key, entry);
         Ok(entry)
     }
 
@@ -423,7 +431,7 @@ impl Compiler<'_> {
         if self.place == Place::Keyword {
             return self.unsupported("look-behind in a keyword");
         }
-        let known = self.program.behind_ids.get(node).copied();
+        let known = self.program.compiled.behind_ids.get(node).copied();
         let index = match known {
             Some(index) => index,
             None => self.new_look_behind(node)?,
@@ -440,7 +448,7 @@ impl Compiler<'_> {
         let index = self.program.behinds.len() as u32;
         self.program.insts[end as usize] = Inst::Match { terminal: index };
         self.program.behinds.push(Behind { start, is_local: true });
-        self.program.behind_ids.insert(node.clone(), index);
+        self.program.compiled.behind_ids.insert(node.clone(), index);
         Ok(index)
     }
 }

@@ -197,7 +197,7 @@ impl Effects {
 
     pub fn memory_bytes(&self) -> usize {
         self.bytes
-            + self.groups.bytes
+            + self.groups.memory_bytes()
             + self.rows.memory_bytes()
             + self.effects.len() * 60
             + (self.of_token.len() + self.of_rest.len()) * 16
@@ -549,7 +549,7 @@ impl Effects {
 
     /// Drops the tables when they take up too much.
     fn make_room(&mut self) {
-        if self.bytes + self.groups.bytes > self.max_bytes {
+        if self.bytes + self.groups.memory_bytes() > self.max_bytes {
             self.groups.clear();
             self.below.clear();
             self.lists.clear();

@@ -28,10 +28,14 @@ pub(super) struct Groups {
     /// Those of one effect, by effect.
     of_one: Vec<Option<Arc<Group>>>,
     n: u32,
-    pub(super) bytes: usize,
+    bytes: usize,
 }
 
 impl Groups {
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes + self.of_one.len() * 8
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Groups { n: self.n, ..Groups::default() };
     }
