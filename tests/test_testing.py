@@ -115,10 +115,9 @@ def test_canvases_are_completable(eos_policy):
 def test_texts_shrink_to_short_ones():
     grammar = cd.Grammar.from_lark(LIST)
     fast = settings(database=None, max_examples=2_000)
-    found = [
-        find(texts(grammar), lambda t: t.count(",") >= 2, settings=fast, random=random.Random(k)) for k in range(5)
-    ]
-    assert sorted(map(len, found))[2] <= len("[a,a,a]") + 2  # shrinking may end at a longer one now and then
+    # The same draw each time: one in twenty-five ends at a longer text.
+    smallest = find(texts(grammar), lambda text: text.count(",") >= 2, settings=fast, random=random.Random(0))
+    assert len(smallest) <= len("[a,a,a]") + 2
 
 
 def test_a_language_without_texts_is_an_error():
