@@ -110,7 +110,7 @@ impl Session {
         if gap.len() < LONG {
             return None;
         }
-        let row = concrete.view.left_row(ctx, i).clone();
+        let row = concrete.view.left_row(ctx, i).to_vec();
         let n_cells = gap.len().next_power_of_two() / 2;
         let rest = concrete.tokens[gap.end..end].iter().map(|&t| Choice::One(t));
         let choices: Vec<Choice> = std::iter::repeat_n(Choice::Pool, n_cells).chain(rest).collect();

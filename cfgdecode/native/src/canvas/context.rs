@@ -222,6 +222,20 @@ impl Context<'_> {
         self.advance_groups(from, also)
     }
 
+    /// The left row behind a slot of several tokens and one token more. What is between them are many points that come to few behind it, so
+    /// they are not made.
+    pub(super) fn advance_two(&mut self, row: &[(ConfigId, SetId)], tokens: &Arc<[TokenId]>, token: TokenId) -> LeftRow {
+        let vocabulary = &self.constraint.vocabulary;
+        let mut points = row.to_vec();
+        points.extend(self.left_fresh(row));
+        let mut from: Vec<(Arc<Group>, SetId)> = Vec::with_capacity(points.len());
+        for (c, set) in points {
+            let group = self.effects.going_on(vocabulary, c, Some(tokens)).group;
+            from.extend(self.effects.group_behind(vocabulary, &group, token).map(|group| (group, set)));
+        }
+        self.advance_groups(from, &[])
+    }
+
     /// The points behind the lexemes that end at a boundary: fresh configurations and their left sets.
     pub(super) fn left_fresh(&mut self, row: &[(ConfigId, SetId)]) -> LeftRow {
         let configs: SmallVec<[ConfigId; 32]> = row.iter().map(|point| point.0).collect();

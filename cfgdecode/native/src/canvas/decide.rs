@@ -453,8 +453,17 @@ fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
 
 /// Whether something passes this boundary.
 pub(super) fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
+    let boundary = narrow(view, boundary);
     let row = view.left_row(ctx, boundary).clone();
     fits_row(ctx, view, boundary, &row)
+}
+
+/// Behind cells of several tokens there are many configurations, and few behind one token more: what passes a boundary passes the
+/// one behind that token as well.
+fn narrow(view: &View, boundary: usize) -> usize {
+    let is_wide = boundary > 0 && !matches!(view.choice(boundary - 1), Choice::One(_));
+    let has_one = boundary < view.len() && matches!(view.choice(boundary), Choice::One(_)) && !view.ends_at(boundary);
+    boundary + usize::from(is_wide && has_one)
 }
 
 /// The same of this left row.
@@ -487,13 +496,15 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
 
 /// Tokens for these slots of a view that fit what lies on either side of them; those of the latest witness where they can stay.
 pub(super) fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usize>, latest: &[TokenId]) -> Option<Vec<TokenId>> {
-    let (a, b) = (slots.start, slots.end);
+    let b = narrow(view, slots.end);
     let row = plain_row(ctx, view, b);
     let step = row.iter().find_map(|&(config, l)| {
         let right = view.right_set(ctx, b, config);
         ctx.charts.fits(ctx.symbols, l, right).then_some(Step { config, right, token: None })
     })?;
-    walk_left(ctx, view, a, b, step, latest)
+    let mut tokens = walk_left(ctx, view, slots.start, b, step, latest)?;
+    tokens.truncate(slots.len());
+    Some(tokens)
 }
 
 /// The tokens of slots `a..b` from the right end, where `step` is; a slot that may keep its token of `latest` does.

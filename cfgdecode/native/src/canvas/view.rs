@@ -96,8 +96,8 @@ pub struct View {
     choices: Vec<Choice>,
     /// Whether the text may end at each boundary.
     ends: Vec<bool>,
-    /// Rows inside a pool gap are empty until they are asked for.
-    left: Vec<Arc<LeftRow>>,
+    /// Rows inside a pool gap, and between a slot of several tokens and one of one, are made when they are asked for.
+    left: Vec<Option<Arc<LeftRow>>>,
     /// By first slot: the pool gap that begins there.
     gaps: FxHashMap<usize, Arc<GapLeft>>,
     /// Inside pool gaps, leave out what only fits at one place.
@@ -129,7 +129,7 @@ impl View {
         View {
             choices,
             ends,
-            left: std::iter::once(vec![(start, Chart::ROOT)]).chain((0..n).map(|_| Vec::new())).map(Arc::new).collect(),
+            left: std::iter::once(Some(Arc::new(vec![(start, Chart::ROOT)]))).chain((0..n).map(|_| None)).collect(),
             gaps: FxHashMap::default(),
             steady: false,
             left_valid: 0,
@@ -173,7 +173,7 @@ impl View {
         self.right_valid = moved(self.right_valid.max(range.end)).max(last.unwrap_or(0));
         self.left_valid = self.left_valid.min(range.start);
         self.gaps.retain(|&first, _| first <= range.start);
-        self.left.splice(range.start + 1..=range.end, choices.iter().map(|_| Arc::default()));
+        self.left.splice(range.start + 1..=range.end, choices.iter().map(|_| None));
         self.right.splice(range.clone(), choices.iter().map(|_| Arc::default()));
         self.choices.splice(range, choices);
         self.ends = ends;
@@ -207,17 +207,56 @@ impl View {
     }
 
     /// The left row at a boundary.
-    pub fn left_row(&mut self, ctx: &mut Context<'_>, boundary: usize) -> &LeftRow {
+    pub fn left_row(&mut self, ctx: &mut Context<'_>, boundary: usize) -> &Arc<LeftRow> {
         while self.left_valid < boundary {
             let i = self.left_valid;
-            self.left[i + 1] = Arc::new(if ctx.stop() { LeftRow::new() } else { self.advance(ctx, i) });
-            self.left_valid += 1;
+            let behind = self.next_made(i, boundary);
+            self.left[i + 1..=behind].fill(None);
+            if self.choices[i] == Choice::Pool {
+                if i == 0 || self.choices[i - 1] != Choice::Pool {
+                    self.gaps.remove(&i);
+                }
+            } else {
+                self.left[behind] = Some(self.advance(ctx, i, behind));
+            }
+            self.left_valid = behind;
         }
-        if boundary > 0 && self.choices[boundary - 1] == Choice::Pool && self.left[boundary].is_empty() {
-            let (gap, first) = self.gap_left(ctx, boundary - 1);
-            self.left[boundary] = Arc::new(gap.row(ctx, (boundary - first) as u32, self.steady));
+        if self.left[boundary].is_none() {
+            self.left[boundary] = Some(self.advance(ctx, boundary - 1, boundary));
         }
-        &self.left[boundary]
+        self.left[boundary].get_or_insert_default()
+    }
+
+    /// The boundary of the next left row that is made before it is asked for, up to this boundary.
+    fn next_made(&self, i: usize, boundary: usize) -> usize {
+        let skips = i + 1 < boundary && matches!(self.choices[i], Choice::Some(_)) && matches!(self.choices[i + 1], Choice::One(_));
+        i + 1 + usize::from(skips)
+    }
+
+    /// The left row at a boundary from that in front of slot `i`.
+    fn advance(&mut self, ctx: &mut Context<'_>, i: usize, boundary: usize) -> Arc<LeftRow> {
+        if ctx.stop() {
+            return Arc::default();
+        }
+        if self.choices[i] == Choice::Pool {
+            let (gap, first) = self.gap_left(ctx, i);
+            return Arc::new(gap.row(ctx, (boundary - first) as u32, self.steady));
+        }
+        if i > 0
+            && self.choices[i - 1] == Choice::Pool
+            && let Choice::One(token) = self.choices[i]
+        {
+            let (gap, first) = self.gap_left(ctx, i - 1);
+            return Arc::new(gap.row_behind(ctx, (i - first) as u32, self.steady, token));
+        }
+        let row = self.left_row(ctx, i).clone();
+        let behind = match (&self.choices[i], self.choices[i + 1..boundary].first()) {
+            (Choice::Some(tokens), Some(&Choice::One(token))) => ctx.advance_two(&row, tokens, token),
+            (Choice::Anything, _) => anything::advance(ctx, &row),
+            (choice @ Choice::Optional(_), _) => ctx.advance_row(&row, choice, &row),
+            (choice, _) => ctx.advance_row(&row, choice, &[]),
+        };
+        Arc::new(behind)
     }
 
     /// The pool gap of slot `i`, seen from its left end, and its first slot.
@@ -231,28 +270,6 @@ impl View {
         let gap = Arc::new(GapLeft::new(ctx, &row, n_cells));
         self.gaps.insert(first, gap.clone());
         (gap, first)
-    }
-
-    fn advance(&mut self, ctx: &mut Context<'_>, i: usize) -> LeftRow {
-        if self.choices[i] == Choice::Pool {
-            if i == 0 || self.choices[i - 1] != Choice::Pool {
-                self.gaps.remove(&i);
-            }
-            return LeftRow::new(); // made when asked for
-        }
-        if i > 0 && self.choices[i - 1] == Choice::Pool {
-            if let Choice::One(token) = self.choices[i] {
-                let (gap, first) = self.gap_left(ctx, i - 1);
-                return gap.row_behind(ctx, (i - first) as u32, self.steady, token);
-            }
-            self.left_row(ctx, i);
-        }
-        let row = &self.left[i];
-        if self.choices[i] == Choice::Anything {
-            return anything::advance(ctx, row);
-        }
-        let also: &[(ConfigId, SetId)] = if matches!(self.choices[i], Choice::Optional(_)) { row } else { &[] };
-        ctx.advance_row(row, &self.choices[i], also)
     }
 
     /// The right set at (boundary, configuration).

@@ -80,7 +80,7 @@ impl Session {
         let first = self.slots.iter().position(is_open)?;
         let behind = self.slots.iter().rposition(is_open)? + 1;
         let view = &mut self.concrete.as_mut().filter(|concrete| behind <= concrete.end)?.view;
-        let begin = Prefix { row: view.left_row(ctx, first).clone(), score: 0.0, before: None };
+        let begin = Prefix { row: view.left_row(ctx, first).to_vec(), score: 0.0, before: None };
         let mut search = Search { candidates, width, all: vec![begin], front: vec![0], given_up: f64::NEG_INFINITY };
         let mut cell = 0;
         for slot in &self.slots[first..behind] {

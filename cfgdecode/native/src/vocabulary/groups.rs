@@ -1,12 +1,14 @@
 //! Several effects as one: where their tokens end, and what may stand behind the lexemes that they end.
 //!
-//! What several tokens do in the same place mostly meets the same sets. A row asks each group once, not each of its effects.
+//! What several tokens do in the same place mostly meets the same sets. A row asks each group once, not each of its effects. With one
+//! token behind all of them most of what they do comes to the same ([`Effects::group_behind`]): a row skips what is between.
 //!
-//! Invariants: groups of equal effects are one as long as they are remembered; the groups within a group have smaller numbers;
+//! Invariants: equal groups are one as long as they are remembered; the groups within a group have smaller numbers;
 //! numbers are never used twice.
 //! Cost: the effects and their parts, once.
 
 use super::effects::{Branch, EffectId, Effects};
+use super::{TokenId, Vocabulary};
 use crate::lexer::{ConfigId, TerminalId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -22,14 +24,28 @@ pub struct Group {
     pub emits: Box<[(TerminalId, Arc<Group>)]>,
 }
 
+type Emits = Vec<(TerminalId, Arc<Group>)>;
+
+impl Group {
+    fn is_dead(&self) -> bool {
+        self.ends.is_empty() && self.emits.is_empty()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    known: FxHashMap<Box<[EffectId]>, Arc<Group>>,
+    of_effects: FxHashMap<Box<[EffectId]>, Arc<Group>>,
     /// Those of one effect, by effect.
     of_one: Vec<Option<Arc<Group>>>,
+    /// By group, and a token behind it.
+    behind: FxHashMap<(u32, TokenId), Arc<Group>>,
+    /// By where tokens end; and the lexemes that may end first, with the numbers of what may follow them.
+    known: FxHashMap<Parts, Arc<Group>>,
     n: u32,
     bytes: usize,
 }
+
+type Parts = (Box<[ConfigId]>, Box<[(TerminalId, u32)]>);
 
 impl Groups {
     pub(super) fn memory_bytes(&self) -> usize {
@@ -58,35 +74,85 @@ impl Effects {
 
     /// The group of these effects, sorted and different.
     pub fn group_of(&mut self, effects: &[EffectId]) -> Arc<Group> {
-        if let Some(known) = self.groups.known.get(effects) {
+        if let Some(known) = self.groups.of_effects.get(effects) {
             return known.clone();
         }
         let mut ends: Vec<ConfigId> = Vec::new();
-        let mut emits: Vec<(TerminalId, EffectId)> = Vec::new();
+        let mut rests: Vec<(TerminalId, EffectId)> = Vec::new();
         let mut stack: Vec<EffectId> = effects.to_vec();
         while let Some(effect) = stack.pop() {
             for &branch in self.branches(effect) {
                 match branch {
                     Branch::End(c) => ends.push(c),
                     Branch::Skip(rest) => stack.push(rest),
-                    Branch::Emit(t, rest) => emits.push((t, rest)),
+                    Branch::Emit(t, rest) => rests.push((t, rest)),
                 }
             }
         }
+        rests.sort_unstable();
+        rests.dedup();
+        let mut emits = Emits::new();
+        for run in rests.chunk_by(|a, b| a.0 == b.0) {
+            let rests: Vec<EffectId> = run.iter().map(|rest| rest.1).collect();
+            emits.push((run[0].0, self.group_of(&rests)));
+        }
+        let first = effects.first().copied().unwrap_or(Self::DEAD);
+        let group = self.groups.share(first, ends, emits);
+        self.groups.bytes += effects.len() * 4 + 48;
+        self.groups.of_effects.insert(effects.into(), group.clone());
+        group
+    }
+
+    /// What the tokens of a group do with this token behind them. None if it cannot stand there.
+    pub fn group_behind(&mut self, vocabulary: &Vocabulary, group: &Arc<Group>, token: TokenId) -> Option<Arc<Group>> {
+        let behind = match self.groups.behind.get(&(group.id, token)) {
+            Some(known) => known.clone(),
+            None => self.group_behind_anew(vocabulary, group, token),
+        };
+        (!behind.is_dead()).then_some(behind)
+    }
+
+    fn group_behind_anew(&mut self, vocabulary: &Vocabulary, group: &Arc<Group>, token: TokenId) -> Arc<Group> {
+        let mut effects: Vec<EffectId> = group.ends.iter().map(|&c| self.of_token(vocabulary, c, token)).filter(|&e| e != Self::DEAD).collect();
+        effects.sort_unstable();
+        effects.dedup();
+        let at_ends = self.group_of(&effects);
+        let mut emits: Emits = at_ends.emits.to_vec();
+        for (terminal, rest) in &group.emits {
+            emits.extend(self.group_behind(vocabulary, rest, token).map(|behind| (*terminal, behind)));
+        }
+        let behind = self.groups.share(at_ends.first, at_ends.ends.to_vec(), emits);
+        self.groups.bytes += 40;
+        self.groups.behind.insert((group.id, token), behind.clone());
+        behind
+    }
+}
+
+impl Groups {
+    /// The group with these parts, in any order.
+    fn share(&mut self, first: EffectId, mut ends: Vec<ConfigId>, mut emits: Emits) -> Arc<Group> {
         ends.sort_unstable();
         ends.dedup();
-        emits.sort_unstable();
-        emits.dedup();
-        let mut behind: Vec<(TerminalId, Arc<Group>)> = Vec::new();
+        emits.sort_unstable_by_key(|(terminal, group)| (*terminal, group.id));
+        emits.dedup_by_key(|(terminal, group)| (*terminal, group.id));
+        let mut joined = Emits::with_capacity(emits.len());
         for run in emits.chunk_by(|a, b| a.0 == b.0) {
-            let rests: Vec<EffectId> = run.iter().map(|emit| emit.1).collect();
-            behind.push((run[0].0, self.group_of(&rests)));
+            joined.push((run[0].0, if run.len() == 1 { run[0].1.clone() } else { self.union(run) }));
         }
-        self.groups.n += 1;
-        self.groups.bytes += effects.len() * 4 + ends.len() * 4 + behind.len() * 16 + 96;
-        let first = effects.first().copied().unwrap_or(Self::DEAD);
-        let group = Arc::new(Group { id: self.groups.n, first, ends: ends.into(), emits: behind.into() });
-        self.groups.known.insert(effects.into(), group.clone());
+        let parts: Parts = (ends.into(), joined.iter().map(|(terminal, group)| (*terminal, group.id)).collect());
+        if let Some(known) = self.known.get(&parts) {
+            return known.clone();
+        }
+        self.n += 1;
+        self.bytes += parts.0.len() * 8 + parts.1.len() * 24 + 160;
+        let group = Arc::new(Group { id: self.n, first, ends: parts.0.clone(), emits: joined.into() });
+        self.known.insert(parts, group.clone());
         group
+    }
+
+    fn union(&mut self, groups: &[(TerminalId, Arc<Group>)]) -> Arc<Group> {
+        let ends = groups.iter().flat_map(|(_, group)| group.ends.iter().copied()).collect();
+        let emits = groups.iter().flat_map(|(_, group)| group.emits.iter().cloned()).collect();
+        self.share(groups[0].1.first, ends, emits)
     }
 }
