@@ -380,8 +380,7 @@ impl Chart {
         let from = made.len();
         let items = self.items(symbols, origin);
         for &(further, waiting) in items {
-            let parents = symbols.combined(self.side, waiting, completed);
-            let parents = symbols.common(parents, self.expected(further));
+            let parents = symbols.combined_within(self.side, waiting, completed, || self.expected(further));
             if parents != SymbolSets::EMPTY {
                 made.push((further, parents));
             }

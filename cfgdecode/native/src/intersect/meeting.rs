@@ -121,15 +121,13 @@ impl Meeting {
             parent = next;
             let (spanning, p, q) = found[next as usize].0;
             for &(origin, waiting) in left.items(symbols, p) {
-                let parents = symbols.combined(Side::Left, waiting, spanning);
-                let parents = symbols.common(parents, left.expected(origin));
+                let parents = symbols.combined_within(Side::Left, waiting, spanning, || left.expected(origin));
                 if parents != SymbolSets::EMPTY {
                     links.push((parents, origin, q));
                 }
             }
             for &(end, waiting) in right.items(symbols, q) {
-                let parents = symbols.combined(Side::Right, waiting, spanning);
-                let parents = symbols.common(parents, right.expected(end));
+                let parents = symbols.combined_within(Side::Right, waiting, spanning, || right.expected(end));
                 if parents != SymbolSets::EMPTY {
                     links.push((parents, p, end));
                 }

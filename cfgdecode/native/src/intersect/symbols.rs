@@ -263,6 +263,15 @@ impl SymbolSets {
         sets.iter().map(|&set| rest(set)).collect()
     }
 
+    /// What waiting symbols and completed ones make together, of what is expected.
+    #[inline]
+    pub(super) fn combined_within(&mut self, side: Side, waiting: Symbols, completed: Symbols, expected: impl FnOnce() -> Symbols) -> Symbols {
+        match self.combined(side, waiting, completed) {
+            Self::EMPTY => Self::EMPTY,
+            parents => self.common(parents, expected()),
+        }
+    }
+
     /// What some symbol of `left` and one of `right` behind it make together.
     #[inline]
     pub(super) fn parents(&mut self, left: Symbols, right: Symbols) -> Symbols {
