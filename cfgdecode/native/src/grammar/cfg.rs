@@ -3,7 +3,8 @@
 //! Terms. A *symbol* is a terminal, a nonterminal, or a *prefix*: the first k symbols of one or more
 //! rule bodies (a dotted rule; rules that begin alike share it). Every rule becomes binary,
 //! `A -> P C`, where `P` is a prefix and `C` the next symbol. The start symbol is wrapped as
-//! `S' -> ⊢ S ⊣`, so that "nothing left of here" and "nothing right of here" are ordinary symbols.
+//! `S' -> ⊢ S ⊣`, so that "nothing left of here" and "nothing right of here" are ordinary symbols. Symbols that are used alike are one
+//! (`alike.rs`).
 //!
 //! Invariants: only generating and reachable symbols have rules (a rule that can never finish leads
 //! nowhere); no rule is empty (nullable symbols are folded into their neighbours); unit rules are not
@@ -12,8 +13,8 @@
 //! Cost: O(rules · symbols / 64) words. Source: Lang & Leermakers style binarisation; the trimming is
 //! textbook (Hopcroft & Ullman 1979, §4.4).
 
-use super::Bits;
-use rustc_hash::{FxHashMap, FxHashSet};
+use super::{Bits, alike};
+use rustc_hash::FxHashMap;
 
 pub type Symbol = u32;
 
@@ -255,15 +256,31 @@ impl Builder {
         new
     }
 
-    fn finish(mut self, n_terminals: u32, [begin, end, goal]: [Symbol; 3], is_empty: bool) -> Cfg {
+    fn finish(mut self, n_terminals: u32, markers: [Symbol; 3], is_empty: bool) -> Cfg {
+        let may_merge = |s: Symbol| s >= n_terminals && !markers.contains(&s);
+        alike::merge(self.names.len(), may_merge, &mut self.binary, &mut self.unit);
+        let number = self.renumber(n_terminals, markers);
+        let [begin, end, goal] = markers.map(|marker| number[marker as usize]);
         let n = self.names.len();
-        let mut seen = FxHashSet::default();
-        self.binary.retain(|rule| seen.insert(*rule));
         let up = close_units(n, &self.unit);
         let sides = [side_tables(n, &self.binary, &self.unit, false), side_tables(n, &self.binary, &self.unit, true)];
         let is_useful = |y: Symbol| y == goal || sides.iter().any(|side| side.waits.has(y));
         let useful_up = up.iter().map(|ys| ys.iter().copied().filter(|&y| is_useful(y)).collect()).collect();
         Cfg { n_terminals, n_symbols: n as u32, begin, end, goal, rules: self.binary, up, useful_up, names: self.names, is_empty, sides }
+    }
+
+    /// Leaves out the symbols that are in no rule, but for terminals and markers. Returns the new number of each.
+    fn renumber(&mut self, n_terminals: u32, markers: [Symbol; 3]) -> Vec<Symbol> {
+        let mut is_used: Vec<bool> = (0..self.names.len() as u32).map(|s| s < n_terminals || markers.contains(&s)).collect();
+        self.binary.iter().flat_map(|&(a, b, c)| [a, b, c]).for_each(|s| is_used[s as usize] = true);
+        self.unit.iter().flat_map(|&(a, b)| [a, b]).for_each(|s| is_used[s as usize] = true);
+        let number: Vec<Symbol> = is_used.iter().scan(0, |n, &used| Some(std::mem::replace(n, *n + u32::from(used)))).collect();
+        let new = |s: &mut Symbol| *s = number[*s as usize];
+        self.binary.iter_mut().flat_map(|(a, b, c)| [a, b, c]).for_each(new);
+        self.unit.iter_mut().flat_map(|(a, b)| [a, b]).for_each(new);
+        let mut used = is_used.into_iter();
+        self.names.retain(|_| used.next() == Some(true));
+        number
     }
 }
 

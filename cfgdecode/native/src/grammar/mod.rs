@@ -1,5 +1,6 @@
 //! Context-free grammars in the form that the charts use: ε-free, binary, unit chains folded.
 
+mod alike;
 mod bits;
 mod cfg;
 #[cfg(test)]

@@ -31,3 +31,19 @@ fn unknown_symbols_are_refused() {
     let names = vec!["a".to_string()];
     assert_eq!(Cfg::new(&names, &names, &[(0, vec![5])], 0).unwrap_err(), CfgError::BadSymbol { rule: 0 });
 }
+
+#[test]
+fn symbols_that_are_used_alike_are_one() {
+    // s: s "+" t | s "-" t | t ; t: "a" | u | v ; u: "a" "+" ; v: "-" "a"
+    let rules: [(u32, &[i32]); 8] = [(0, &[0, -1, 1]), (0, &[0, -2, 1]), (0, &[1]), (1, &[-3]), (1, &[2]), (1, &[3]), (2, &[-3, -1]), (3, &[-2, -3])];
+    let g = cfg(&["+", "-", "a"], &["s", "t", "u", "v"], &rules);
+    let count = |of: &[&str]| g.names.iter().filter(|n| of.contains(&n.as_str())).count();
+    assert_eq!(count(&["s +", "s -"]), 1);
+    assert_eq!(count(&["u", "v"]), 1);
+    assert_eq!(count(&["+", "-", "a", "s", "t"]), 5);
+    assert_eq!(g.names.len(), g.n_symbols as usize);
+    let number = |name: &str| g.names.iter().position(|n| n == name).unwrap() as Symbol;
+    for operator in [0, 1] {
+        assert!(g.rules.contains(&(number("s +"), number("s"), operator)), "both operators lead to the prefix");
+    }
+}
