@@ -10,7 +10,7 @@ use super::constraint::Constraint;
 use super::pool::Pool;
 use super::view::{Choice, LeftRow};
 use crate::intersect::{Chart, SetId, Sources, SymbolSets};
-use crate::lexer::ConfigId;
+use crate::lexer::{ConfigId, DEAD};
 use crate::vocabulary::{Branch, EffectId, Effects, Group, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -317,25 +317,64 @@ impl Context<'_> {
         self.charts.right.build(self.symbols, &mut sources)
     }
 
-    /// The right set before an effect when the only continuation is configuration `config` with set
-    /// `right`.
-    pub fn right_of_effect_ending(&mut self, effect: EffectId, config: ConfigId, right: SetId, memo: &mut FxHashMap<EffectId, SetId>) -> SetId {
-        if let Some(&known) = memo.get(&effect) {
+    /// The right set before an effect, by what follows it.
+    pub(super) fn right_of_effect(&mut self, effect: EffectId, after: &mut After) -> SetId {
+        if let Some(&known) = after.memo.get(&effect) {
             return known;
         }
         let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.effects.branches(effect));
         let mut sources = Sources::default();
-        for branch in branches {
-            match branch {
-                Branch::End(c) if c == config => sources.eps.push(right),
-                Branch::End(_) => {}
-                Branch::Skip(rest) => sources.eps.push(self.right_of_effect_ending(rest, config, right, memo)),
-                Branch::Emit(t, rest) => sources.arcs.push((t, self.right_of_effect_ending(rest, config, right, memo))),
-            }
-        }
+        branches.into_iter().for_each(|branch| self.add_before(branch, after, &mut sources));
         let set = self.charts.right.build(self.symbols, &mut sources);
-        memo.insert(effect, set);
+        after.memo.insert(effect, set);
         set
+    }
+
+    /// The right set before one branch of an effect.
+    pub(super) fn right_of_branch(&mut self, branch: Branch, after: &mut After) -> SetId {
+        let mut sources = Sources::default();
+        self.add_before(branch, after, &mut sources);
+        self.charts.right.build(self.symbols, &mut sources)
+    }
+
+    fn add_before(&mut self, branch: Branch, after: &mut After, sources: &mut Sources) {
+        match branch {
+            Branch::End(c) => sources.eps.push(self.right_at(c, after)),
+            Branch::Skip(rest) => sources.eps.push(self.right_of_effect(rest, after)),
+            Branch::Emit(t, rest) => sources.arcs.push((t, self.right_of_effect(rest, after))),
+        }
+    }
+
+    fn right_at(&mut self, c: ConfigId, after: &mut After) -> SetId {
+        match &mut after.token {
+            Some((token, behind)) => {
+                let effect = self.effects.of_token(&self.constraint.vocabulary, c, *token);
+                self.right_of_effect(effect, behind)
+            }
+            None if c == after.config => after.right,
+            None => Chart::DEAD,
+        }
+    }
+}
+
+/// What follows a token where a filling is read off: one configuration with a right set behind it, in front of which there may be a token more.
+#[derive(Debug)]
+pub(super) struct After {
+    config: ConfigId,
+    right: SetId,
+    token: Option<(TokenId, Box<After>)>,
+    /// Right sets before effects.
+    memo: FxHashMap<EffectId, SetId>,
+}
+
+impl After {
+    pub(super) fn new(config: ConfigId, right: SetId) -> After {
+        After { config, right, token: None, memo: FxHashMap::default() }
+    }
+
+    /// The same with this token in front.
+    pub(super) fn behind(self, token: TokenId) -> After {
+        After { token: Some((token, Box::new(self))), ..After::new(DEAD, Chart::DEAD) }
     }
 }
 
@@ -347,16 +386,22 @@ pub(super) struct Step {
     pub(super) token: Option<TokenId>,
 }
 
+impl Step {
+    /// As what follows the token in front of it.
+    pub(super) fn after(&self) -> After {
+        After::new(self.config, self.right)
+    }
+}
+
 impl Context<'_> {
     /// A token of `choice` such that some entry of the left row fits it and the (concrete) right side: first by tokens
     /// behind lexemes that end in front of it, each fresh configuration once, then by tokens with which a lexeme goes on. What stands
     /// first in the row is taken if it fits.
-    pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &Step) -> Option<Step> {
-        let mut memo = FxHashMap::default();
+    pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &mut After) -> Option<Step> {
         let fresh_points = if matches!(choice, Choice::One(_)) { LeftRow::new() } else { self.left_fresh(row) };
         for (fresh, l) in fresh_points {
-            for (effect, token) in self.candidates(fresh, choice) {
-                let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
+            for &(effect, token) in self.candidates(fresh, choice).iter() {
+                let right = self.right_of_effect(effect, after);
                 if right == Chart::DEAD || !self.charts.fits(self.symbols, l, right) {
                     continue;
                 }
@@ -372,8 +417,8 @@ impl Context<'_> {
             }
         }
         for &(config, l) in row {
-            for (effect, token) in self.candidates(config, choice) {
-                let right = self.right_of_effect_ending(effect, after.config, after.right, &mut memo);
+            for &(effect, token) in self.candidates(config, choice).iter() {
+                let right = self.right_of_effect(effect, after);
                 if right != Chart::DEAD && self.charts.fits(self.symbols, l, right) {
                     return Some(Step { config, right, token: Some(token) });
                 }
@@ -391,16 +436,17 @@ impl Context<'_> {
     }
 
     /// Tokens of a choice, one for each effect, whose first byte `c` reads itself.
-    fn candidates(&mut self, c: ConfigId, choice: &Choice) -> Vec<(EffectId, TokenId)> {
-        let vocabulary = self.constraint.vocabulary.clone();
-        let mut found: Vec<(EffectId, TokenId)> = match choice {
-            Choice::One(t) => vec![(self.effects.of_token(&vocabulary, c, *t), *t)],
-            Choice::Some(tokens) => tokens.iter().map(|&t| (self.effects.going_on_with(&vocabulary, c, t), t)).collect(),
-            Choice::Optional(inner) => return self.candidates(c, inner),
-            _ => self.effects.first_tokens(&vocabulary, c),
-        };
-        found.retain(|f| f.0 != Effects::DEAD);
-        found
+    fn candidates(&mut self, c: ConfigId, choice: &Choice) -> Arc<[(EffectId, TokenId)]> {
+        let vocabulary = &self.constraint.vocabulary;
+        match choice {
+            Choice::One(t) => {
+                let effect = self.effects.of_token(vocabulary, c, *t);
+                (effect != Effects::DEAD).then_some((effect, *t)).into_iter().collect()
+            }
+            Choice::Some(tokens) => self.effects.going_on(vocabulary, c, Some(tokens)).first,
+            Choice::Optional(inner) => self.candidates(c, inner),
+            _ => self.effects.first_tokens(vocabulary, c).into(),
+        }
     }
 
     /// The left set behind a set, or behind this terminal read from it.

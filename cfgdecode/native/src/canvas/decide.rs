@@ -9,7 +9,7 @@
 
 use super::allowed::{self, Opening};
 use super::clock::Stage;
-use super::context::{Context, Step};
+use super::context::{After, Context, Step};
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{self, Detail};
 use super::slots::Slot;
@@ -507,33 +507,53 @@ pub(super) fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usiz
     Some(tokens)
 }
 
-/// The tokens of slots `a..b` from the right end, where `step` is; a slot that may keep its token of `latest` does.
+/// The tokens of slots `a..b` from the right end, where `step` is; a slot that may keep its token of `latest` does. One token behind
+/// a slot of several, or behind a gap, is read together with that: between the two there are many configurations.
 fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut step: Step, latest: &[TokenId]) -> Option<Vec<TokenId>> {
     let mut tokens = Vec::with_capacity(b - a);
     let mut at = b;
     while at > a {
         let i = at - 1;
-        at = i;
-        if *view.choice(i) == Choice::Pool {
-            let (gap, first) = view.gap_left(ctx, i);
-            let (filling, before) = gap.walk(ctx, (i + 1 - first) as u32, &step)?;
-            tokens.extend(filling);
-            (step, at) = (before, first);
-            continue;
+        let front = if i > a { view.choice(i - 1) } else { &Choice::Anything };
+        match (view.choice(i), front) {
+            (Choice::Pool, _) => {
+                let (gap, first) = view.gap_left(ctx, i);
+                let (filling, before) = gap.walk(ctx, (i + 1 - first) as u32, &step)?;
+                tokens.extend(filling);
+                (step, at) = (before, first);
+            }
+            (&Choice::One(token), Choice::Pool) => {
+                let (gap, first) = view.gap_left(ctx, i - 1);
+                step = gap.step_behind(ctx, (i - first) as u32, view.steady, token, &mut step.after())?;
+                tokens.push(token);
+                at = i;
+            }
+            (&Choice::One(token), Choice::Some(_)) => {
+                tokens.push(token);
+                step = read_cell(ctx, view, i - 1, &mut step.after().behind(token), latest)?;
+                tokens.extend(step.token);
+                at = i - 1;
+            }
+            _ => {
+                step = read_cell(ctx, view, i, &mut step.after(), latest)?;
+                tokens.extend(step.token);
+                at = i;
+            }
         }
-        let row = plain_row(ctx, view, i);
-        let stays = match (view.choice(i), latest.get(i)) {
-            (Choice::One(_), _) | (_, None) => None,
-            (_, Some(&token)) => ctx.step_left(&row, &Choice::One(token), &step),
-        };
-        step = match stays {
-            Some(step) => step,
-            None => ctx.step_left(&row, view.choice(i), &step)?,
-        };
-        tokens.extend(step.token);
     }
     tokens.reverse();
     Some(tokens)
+}
+
+/// A token for slot `i`, given what follows it; that of `latest` if it may stay.
+fn read_cell(ctx: &mut Context<'_>, view: &mut View, i: usize, after: &mut After, latest: &[TokenId]) -> Option<Step> {
+    let row = plain_row(ctx, view, i);
+    let choice = view.choice(i);
+    let stays = match (choice, latest.get(i)) {
+        (Choice::One(_), _) | (_, None) => None,
+        (_, Some(&token)) => ctx.step_left(&row, &Choice::One(token), after),
+    };
+    stays.or_else(|| ctx.step_left(&row, choice, after))
 }
 
 /// The left row of a boundary in the order in which a filling is looked for.

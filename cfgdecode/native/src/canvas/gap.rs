@@ -9,13 +9,12 @@
 //! if it fits the row in front of the gap.
 //! Cost: a row costs one entry a part; families cost what `Chart::family` says, once for each side of a gap.
 
-use super::context::{Context, Step};
+use super::context::{After, Context, Step};
 use super::pool::{Completion, Spelling};
 use super::view::{Choice, LeftRow, View};
 use crate::intersect::{Chart, Entered, Entry, Family, SetId, Sources};
-use crate::lexer::ConfigId;
+use crate::lexer::{ConfigId, TerminalId};
 use crate::vocabulary::{Branch, TokenId};
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// A pool gap seen from its left end.
@@ -68,7 +67,7 @@ impl GapLeft {
     /// The row behind `m` tokens of the gap; if `steady`, only what is behind any larger number of tokens too.
     pub(super) fn row(&self, ctx: &mut Context<'_>, m: u32, steady: bool) -> LeftRow {
         let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
-        let hub = |layer: u32| if steady { self.hub.steady_member(layer) } else { self.hub.member(layer) };
+        let hub = |layer: u32| self.hub_at(layer, steady);
         for part in ctx.pool.parts.iter().take_while(|p| p.cost() <= m) {
             ends.push((part.last(ctx.pool.begin), hub(m - part.cost())));
         }
@@ -84,18 +83,42 @@ impl GapLeft {
     pub(super) fn row_behind(&self, ctx: &mut Context<'_>, m: u32, steady: bool, token: TokenId) -> LeftRow {
         let vocabulary = &ctx.constraint.vocabulary;
         let exits = ctx.pool.exits(vocabulary, ctx.effects, token);
-        let hub = |layer: u32| if steady { self.hub.steady_member(layer) } else { self.hub.member(layer) };
         let mut from: Vec<(Branch, SetId)> = Vec::new();
-        for same in exits.chunk_by(|a, b| a.0 == b.0) {
+        for same in exits.chunk_by(|a, b| a.branch == b.branch) {
             // What is elastic is behind more tokens of the gap as well.
             let n = if self.hub.is_elastic() { 1 } else { same.len() };
-            from.extend(same.iter().take(n).filter_map(|&(branch, cost)| Some((branch, hub(m.checked_sub(cost)?)))));
+            from.extend(same.iter().take(n).filter_map(|exit| Some((exit.branch, self.hub_at(m.checked_sub(exit.cost)?, steady)))));
         }
         for (c, set) in self.pending_ends(ctx, m, steady) {
             from.extend(ctx.effects.branches_of(vocabulary, c, token).into_iter().map(|branch| (branch, set)));
         }
         from.retain(|f| f.1 != Chart::DEAD);
         ctx.advance_branches(from.into_iter())
+    }
+
+    fn hub_at(&self, layer: u32, steady: bool) -> SetId {
+        if steady { self.hub.steady_member(layer) } else { self.hub.member(layer) }
+    }
+
+    /// How this token is reached behind `m` tokens of the gap, given what follows it.
+    pub(super) fn step_behind(&self, ctx: &mut Context<'_>, m: u32, steady: bool, token: TokenId, after: &mut After) -> Option<Step> {
+        let exits = ctx.pool.exits(&ctx.constraint.vocabulary, ctx.effects, token);
+        let mut opaque: Option<Step> = None;
+        for exit in exits.iter() {
+            let Some(layer) = m.checked_sub(exit.cost) else { continue };
+            let right = ctx.right_of_branch(exit.branch, after);
+            if right == Chart::DEAD || !ctx.charts.fits(ctx.symbols, self.hub_at(layer, steady), right) {
+                continue;
+            }
+            let step = Step { config: exit.config, right, token: Some(token) };
+            if !ctx.effects.lexer.is_opaque(exit.config) {
+                return Some(step);
+            }
+            opaque.get_or_insert(step);
+        }
+        let pending = self.pending_ends(ctx, m, steady);
+        let pending = ctx.plain_first(&pending);
+        ctx.step_left(&pending, &Choice::One(token), after).or(opaque)
     }
 
     /// Where the lexemes that are pending in front of the gap are behind `m` tokens of it.
@@ -163,17 +186,30 @@ impl GapLeft {
             return Some(Arrived::Hub(Next { token, config, right }, m - 1));
         }
         let part = ctx.pool.part_of.get(&config).filter(|p| p.cost() <= m)?.clone();
-        let next = self.spell_back(ctx, m, &part, right, tokens)?;
+        let next = self.spell_back(ctx, m, &part, None, right, tokens)?;
         Some(Arrived::Hub(next, m - part.cost()))
     }
 
-    /// The tokens from the hub to a configuration with `right` behind it, if that fits the hub in front.
-    fn spell_back(&self, ctx: &mut Context<'_>, m: u32, way: &Spelling, right: SetId, tokens: &mut Vec<TokenId>) -> Option<Next> {
+    /// The tokens from the hub to a configuration with `right` behind it, if that fits the hub in front. If they are (in the end) a lexeme
+    /// of a known terminal, it is asked first whether that is expected.
+    fn spell_back(
+        &self,
+        ctx: &mut Context<'_>,
+        m: u32,
+        way: &Spelling,
+        terminal: Option<TerminalId>,
+        right: SetId,
+        tokens: &mut Vec<TokenId>,
+    ) -> Option<Next> {
+        let hub = self.hub.member(m - way.cost());
+        if terminal.is_some_and(|terminal| !ctx.charts.left.expects(ctx.symbols, hub, terminal)) {
+            return None;
+        }
         let (config, token) = (way.configs[0], way.tokens[0]);
         let right = ctx.back(config, &way.tokens[1..], &way.configs[1..], right)?;
         let next = Next { token, config, right };
         let at_hub = ctx.right_before(ctx.pool.begin, next)?;
-        if !ctx.charts.fits(ctx.symbols, self.hub.member(m - way.cost()), at_hub) {
+        if !ctx.charts.fits(ctx.symbols, hub, at_hub) {
             return None;
         }
         tokens.extend(way.tokens.iter().rev());
@@ -215,9 +251,14 @@ impl GapLeft {
             if ctx.pool.lexemes[i].cost() > m {
                 break;
             }
-            let lexeme = ctx.pool.lexemes[i].clone();
+            let lexeme = &ctx.pool.lexemes[i];
+            let hub = self.hub.member(m - lexeme.cost());
+            if lexeme.terminal.is_some_and(|terminal| !ctx.charts.left.expects(ctx.symbols, hub, terminal)) {
+                continue;
+            }
+            let lexeme = lexeme.clone();
             let Some(right) = ctx.right_before(lexeme.spelling.last(ctx.pool.begin), next) else { continue };
-            if let Some(next) = self.spell_back(ctx, m, &lexeme.spelling, right, tokens) {
+            if let Some(next) = self.spell_back(ctx, m, &lexeme.spelling, None, right, tokens) {
                 return Some((next, m - lexeme.cost()));
             }
         }
@@ -246,6 +287,7 @@ impl GapLeft {
     fn stretch(&self, ctx: &mut Context<'_>, m: u32, next: Next, tokens: &mut Vec<TokenId>) -> Option<(Next, u32)> {
         for i in 0..ctx.pool.lexemes.len() {
             let Some(stretch) = ctx.pool.lexemes[i].stretch.clone().filter(|s| s.cost() < m) else { continue };
+            let terminal = ctx.pool.lexemes[i].terminal;
             let middle = stretch.head.last(ctx.pool.begin);
             let Some(right) = ctx.right_before(stretch.tail.last(middle), next) else { continue };
             let Some(right) = ctx.back(middle, &stretch.tail.tokens, &stretch.tail.configs, right) else { continue };
@@ -254,7 +296,7 @@ impl GapLeft {
                 longer.reverse();
                 longer.extend(std::iter::repeat_n(stretch.repeated, more as usize));
                 let left = m - stretch.tail.cost() - more;
-                if let Some(next) = self.spell_back(ctx, left, &stretch.head, right, &mut longer) {
+                if let Some(next) = self.spell_back(ctx, left, &stretch.head, terminal, right, &mut longer) {
                     tokens.append(&mut longer);
                     return Some((next, left - stretch.head.cost()));
                 }
@@ -287,8 +329,7 @@ impl Context<'_> {
     /// The right set in configuration `c` before a token.
     fn right_before(&mut self, c: ConfigId, next: Next) -> Option<SetId> {
         let effect = self.effects.of_token(&self.constraint.vocabulary, c, next.token);
-        let mut memo = FxHashMap::default();
-        let set = self.right_of_effect_ending(effect, next.config, next.right, &mut memo);
+        let set = self.right_of_effect(effect, &mut After::new(next.config, next.right));
         (set != Chart::DEAD).then_some(set)
     }
 

@@ -90,6 +90,15 @@ impl Stretch {
     }
 }
 
+/// What a token does behind a part of the pool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exit {
+    pub(super) branch: Branch,
+    /// The tokens that the part takes, and its configuration.
+    pub(super) cost: u32,
+    pub(super) config: ConfigId,
+}
+
 impl Completion {
     pub(super) fn cost(&self) -> u32 {
         self.spelling.cost()
@@ -126,7 +135,7 @@ pub(super) struct Pool {
     is_loose: bool,
     completions: FxHashMap<ConfigId, Arc<[Completion]>>,
     /// Token -> what it does behind the parts and the filler, with the tokens that these take.
-    exits: FxHashMap<TokenId, Arc<[(Branch, u32)]>>,
+    exits: FxHashMap<TokenId, Arc<[Exit]>>,
     /// Configuration -> a token that leaves it as it is.
     loops: FxHashMap<ConfigId, Option<TokenId>>,
 }
@@ -277,22 +286,24 @@ impl Pool {
     }
 
     /// What a token does directly behind the inside of a gap, by branch, then by the tokens that the part in front of it takes.
-    pub(super) fn exits(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, token: TokenId) -> Arc<[(Branch, u32)]> {
+    pub(super) fn exits(&mut self, vocabulary: &Vocabulary, effects: &mut Effects, token: TokenId) -> Arc<[Exit]> {
         if let Some(known) = self.exits.get(&token) {
             return known.clone();
         }
         let parts = self.parts.iter().map(|part| (part.last(self.begin), part.cost()));
         let filler = self.filler.map(|(_, behind)| (behind, 1));
-        let mut found: Vec<(Branch, u32)> = Vec::new();
+        let mut found: Vec<(Branch, u32, bool, ConfigId)> = Vec::new();
         for (c, cost) in parts.chain(filler) {
-            found.extend(effects.branches_of(vocabulary, c, token).into_iter().map(|branch| (branch, cost)));
+            let is_opaque = effects.lexer.is_opaque(c);
+            found.extend(effects.branches_of(vocabulary, c, token).into_iter().map(|branch| (branch, cost, is_opaque, c)));
         }
         found.sort_unstable();
-        found.dedup();
+        found.dedup_by_key(|exit| (exit.0, exit.1));
+        let found = found.into_iter().map(|(branch, cost, _, config)| Exit { branch, cost, config });
         if self.exits.len() > MAX_EXITS {
             self.exits.clear();
         }
-        let found: Arc<[(Branch, u32)]> = found.into();
+        let found: Arc<[Exit]> = found.collect();
         self.exits.insert(token, found.clone());
         found
     }

@@ -85,7 +85,7 @@ impl<'a> Layers<'a> {
                     _ => (&self.rows[u.checked_sub(1)?][i], Choice::All),
                 };
                 let row = ctx.plain_first(row);
-                step = ctx.step_left(&row, &choice, &step)?;
+                step = ctx.step_left(&row, &choice, &mut step.after())?;
                 witness[i].extend(step.token);
                 if !matches!(self.slots[i], Slot::Token(_)) {
                     u -= 1;

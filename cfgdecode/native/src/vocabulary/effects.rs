@@ -113,6 +113,8 @@ type Pairs = Vec<(TokenId, EffectId)>;
 pub struct EffectList {
     pub group: Arc<Group>,
     pub ends: Arc<[ConfigId]>,
+    /// The effects of a list of tokens, each with the first token that has it; in the order of these.
+    pub first: Arc<[(EffectId, TokenId)]>,
 }
 
 /// A configuration, and the address and length of a shared list of tokens (0: the whole vocabulary).
@@ -246,6 +248,7 @@ impl Effects {
         }
         self.make_room();
         let mut all: Vec<EffectId> = Vec::new();
+        let mut first: Vec<(EffectId, TokenId)> = Vec::new();
         match tokens {
             None => {
                 for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
@@ -259,9 +262,11 @@ impl Effects {
             }
             Some(tokens) => {
                 self.token_lists.entry(key.1).or_insert_with(|| tokens.clone());
-                all.extend(tokens.iter().map(|&t| self.going_on_with(vocabulary, c, t)));
-                all.sort_unstable();
-                all.dedup();
+                first.extend(tokens.iter().map(|&t| (self.going_on_with(vocabulary, c, t), t)).filter(|pair| pair.0 != Self::DEAD));
+                first.sort_unstable();
+                first.dedup_by_key(|pair| pair.0);
+                all.extend(first.iter().map(|pair| pair.0));
+                first.sort_unstable_by_key(|pair| pair.1);
             }
         }
         all.retain(|&e| e != Self::DEAD);
@@ -271,8 +276,8 @@ impl Effects {
         }
         ends.sort_unstable();
         ends.dedup();
-        self.bytes += ends.len() * 4 + 96;
-        let list = EffectList { group: self.group_of(&all), ends: ends.into() };
+        self.bytes += ends.len() * 4 + first.len() * 8 + 112;
+        let list = EffectList { group: self.group_of(&all), ends: ends.into(), first: first.into() };
         self.lists.insert(key, list.clone());
         list
     }
