@@ -51,7 +51,10 @@ pub struct SymbolSets {
     same_hash: Vec<Symbols>,
     /// Symbol -> itself and what it is by unit rules, once that was asked.
     units: Vec<Symbols>,
+    /// What two sets make together, where that is more than [`FEW`] symbols.
     parents: FxHashMap<(Symbols, Symbols), Symbols>,
+    /// Few symbols -> all that they are.
+    unions: FxHashMap<[Symbol; FEW], Symbols>,
     /// By side: what waits -> what may come next.
     expected: [FxHashMap<Box<[Symbols]>, Symbols>; 2],
     /// By costs, side, whether what waits is rigid, that, and what its origin expects.
@@ -65,6 +68,9 @@ pub struct SymbolSets {
 }
 
 const UNKNOWN: Symbols = Symbols::MAX;
+/// Symbols of which it is quicker to say what they are together than to look that up for the two sets that they come from.
+const FEW: usize = 4;
+const NO_SYMBOL: Symbol = Symbol::MAX;
 
 impl SymbolSets {
     pub const EMPTY: Symbols = 0;
@@ -89,6 +95,7 @@ impl SymbolSets {
             same_hash: Vec::new(),
             units: vec![UNKNOWN; cfg.n_symbols as usize],
             parents: FxHashMap::default(),
+            unions: FxHashMap::default(),
             expected: Default::default(),
             continued: FxHashMap::default(),
             inner: FxHashMap::default(),
@@ -113,7 +120,12 @@ impl SymbolSets {
 
     pub fn memory_bytes(&self) -> usize {
         let n_words = self.words.capacity() + self.siblings.iter().map(Vec::capacity).sum::<usize>();
-        n_words * 8 + self.same_hash.capacity() * 20 + self.by_hash.capacity() * 17 + self.parents.capacity() * 13 + self.bytes
+        n_words * 8
+            + self.same_hash.capacity() * 20
+            + self.by_hash.capacity() * 17
+            + self.parents.capacity() * 13
+            + self.unions.capacity() * 21
+            + self.bytes
     }
 
     /// The words of a set, one bit a symbol.
@@ -281,8 +293,16 @@ impl SymbolSets {
     /// What waiting symbols and completed ones behind them (on the right: in front of them) make together.
     #[inline]
     pub(super) fn combined(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> Symbols {
-        if !self.may_combine(side, waiting, completed) {
-            return Self::EMPTY;
+        if self.siblings_at[side as usize][waiting as usize] == UNKNOWN {
+            self.find_siblings(side, waiting);
+        }
+        let mut few = [NO_SYMBOL; FEW];
+        if self.few_parents(side, waiting, completed, &mut few) {
+            return match few {
+                [NO_SYMBOL, ..] => Self::EMPTY,
+                [one, NO_SYMBOL, ..] => self.unit(one),
+                _ => self.union_of_few(few),
+            };
         }
         let key = if side == Side::Left { (waiting, completed) } else { (completed, waiting) };
         if let Some(&known) = self.parents.get(&key) {
@@ -290,6 +310,44 @@ impl SymbolSets {
         }
         let set = self.combined_anew(side, waiting, completed);
         self.parents.insert(key, set);
+        set
+    }
+
+    /// The parents of waiting symbols and completed ones, in order, if there are [`FEW`] at most.
+    #[inline]
+    fn few_parents(&self, side: Side, waiting: Symbols, completed: Symbols, few: &mut [Symbol; FEW]) -> bool {
+        let beside = &self.cfg.side(side.other()).continue_;
+        let waiting_words = self.words(waiting);
+        let mut n = 0;
+        for (i, (a, b)) in self.siblings_of(side, waiting).iter().zip(self.words(completed)).enumerate() {
+            let mut both = a & b;
+            while both != 0 {
+                let y = i * 64 + both.trailing_zeros() as usize;
+                both &= both - 1;
+                for &(x, parent) in beside[y].iter() {
+                    if waiting_words[(x >> 6) as usize] >> (x & 63) & 1 == 0 || few[..n].contains(&parent) {
+                        continue;
+                    }
+                    if n == FEW {
+                        return false;
+                    }
+                    few[n] = parent;
+                    n += 1;
+                }
+            }
+        }
+        few[..n].sort_unstable();
+        true
+    }
+
+    /// All that these symbols are.
+    fn union_of_few(&mut self, few: [Symbol; FEW]) -> Symbols {
+        if let Some(&known) = self.unions.get(&few) {
+            return known;
+        }
+        let units: Vec<Symbols> = few.iter().filter(|&&s| s != NO_SYMBOL).map(|&s| self.unit(s)).collect();
+        let set = self.collected(|sets, words| units.iter().for_each(|&unit| add(words, sets.words(unit))));
+        self.unions.insert(few, set);
         set
     }
 
@@ -315,16 +373,6 @@ impl SymbolSets {
         }
         let units: Vec<Symbols> = ones(&parents).map(|parent| self.unit(parent)).collect();
         self.collected(|sets, words| units.iter().for_each(|&unit| add(words, sets.words(unit))))
-    }
-
-    /// Whether some rule has one of `waiting` beside one of `completed`.
-    #[inline]
-    fn may_combine(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> bool {
-        if self.siblings_at[side as usize][waiting as usize] == UNKNOWN {
-            self.find_siblings(side, waiting);
-        }
-        let siblings = self.siblings_of(side, waiting);
-        siblings.iter().zip(self.words(completed)).any(|(a, b)| a & b != 0)
     }
 
     #[cold]
