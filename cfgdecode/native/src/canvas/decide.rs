@@ -73,9 +73,9 @@ const DEAD_NEARBY: usize = 3;
 /// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.
 const MAX_DECIDED: usize = 512;
 /// Windows that are tried before the canvas is looked at as a whole.
-const N_NEAR: usize = 6;
+const N_NEAR: usize = 7;
 /// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
-const N_FAR: usize = 10;
+const N_FAR: usize = 9;
 const N_CHEAP: usize = 1;
 /// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
 const EXACT_SHARE: usize = 10;
