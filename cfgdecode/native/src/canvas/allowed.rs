@@ -390,6 +390,9 @@ impl Session {
 
     /// `is_shared`: what fits in no gap of any length is known.
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, is_shared: bool, sorted: &mut Sorted) {
+        if !is_shared {
+            self.pass_behind_margin(ctx, i, sorted);
+        }
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
         for (rank, look) in LOOKS.into_iter().enumerate() {
             if self.is_new(look, i, &mut seen) {
@@ -447,11 +450,28 @@ impl Session {
     fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, missing: (usize, usize), sorted: &mut Sorted) {
         self.open_around(cells.clone(), opening);
         self.open_character(&cells, missing, opening.detail);
-        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").steady = on;
+        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").set_steady(on);
         steady(self, cells.len() > 1);
         self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), sorted);
         steady(self, false);
         self.close_again(cells.start, opening);
+    }
+
+    /// The first look at a cell near the right end of a gap, from what is left of all these cells: they share the sets.
+    fn pass_behind_margin(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let gap = gap_of(self.slots(), i);
+        let first = gap.end - MARGINS[0].min(gap.len());
+        if first > i || first < gap.start + MARGINS[0] || !self.shared.as_ref().is_some_and(|shared| shared.gap.contains(&i)) {
+            return;
+        }
+        let opening = around(0, Detail::Coarse);
+        self.open_around(i..i + 1, opening);
+        if let Some(view) = self.concrete_mut() {
+            view.steady_left = true;
+            Pass::new(ctx, view, first..i + 1, sorted).run();
+            view.steady_left = false;
+        }
+        self.close_again(i, opening);
     }
 
     /// The same for the undecided tokens that are no whole characters, those of equal lacks together.

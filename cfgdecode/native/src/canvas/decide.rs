@@ -524,7 +524,7 @@ fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut ste
             }
             (&Choice::One(token), Choice::Pool) => {
                 let (gap, first) = view.gap_left(ctx, i - 1);
-                step = gap.step_behind(ctx, (i - first) as u32, view.steady, token, &mut step.after())?;
+                step = gap.step_behind(ctx, (i - first) as u32, view.steady_left, token, &mut step.after())?;
                 tokens.push(token);
                 at = i;
             }

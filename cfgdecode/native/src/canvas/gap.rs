@@ -405,7 +405,7 @@ impl View {
     /// Adds what may follow configuration `c` inside a pool gap with `r` cells left before boundary `b`.
     pub(super) fn gap_sources(&mut self, ctx: &mut Context<'_>, b: usize, r: u32, c: ConfigId, hub: Family, sources: &mut Sources) {
         let loops = ctx.loop_token(c).is_some();
-        let steady = self.steady;
+        let steady = self.steady_right;
         if loops && let Some(more) = self.right_sources(b, c) {
             sources.add(more);
         }

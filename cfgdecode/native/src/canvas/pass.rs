@@ -1,7 +1,7 @@
 //! One pass: which undecided tokens a view allows in place of a cell.
 //!
-//! Comments and strings come first, which take in most of a vocabulary at once; then the classes of tokens at the fresh configurations
-//! in front of the cell, if there are few of those; then what is still undecided, at each configuration that may be behind its first byte, from
+//! Comments and strings come first, which take in most of a vocabulary at once; if that decides little, the classes of tokens at the fresh configurations
+//! in front of the cell, where there are few of those; then what is still undecided, at each configuration that may be behind its first byte, from
 //! the union of the sets in front of that.
 //!
 //! Invariant: a token is moved only if the view allows it; what is left over is not allowed by the view.
@@ -18,11 +18,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::ops::Range;
 
-/// Undecided tokens from which on those of few fresh configurations are looked at class by class.
-const MANY_TOKENS: usize = 256;
 /// Text of a token by which comments and strings are told apart.
 const PLAIN: [u8; 2] = *b"zz";
-/// What share of the vocabulary must be undecided for what a pending comment or string takes in to be looked at first.
+/// What share of the vocabulary must be undecided for all that a configuration reads to be looked at, class by class.
 const MOST_TOKENS: usize = 16;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;
@@ -56,7 +54,7 @@ impl<'p, 'c> Pass<'p, 'c> {
             }
         }
         let fresh = self.ctx.left_fresh(&row);
-        if fresh.len() <= FEW_FRESH && self.sorted.undecided.has_many(MANY_TOKENS) {
+        if fresh.len() <= FEW_FRESH && self.is_mostly_undecided() {
             fresh.into_iter().for_each(|(config, set)| self.by_classes(config, set));
         } else {
             row.extend(fresh); // behind a token's first byte most of them are one

@@ -100,8 +100,9 @@ pub struct View {
     left: Vec<Option<Arc<LeftRow>>>,
     /// By first slot: the pool gap that begins there.
     gaps: FxHashMap<usize, Arc<GapLeft>>,
-    /// Inside pool gaps, leave out what only fits at one place.
-    pub(super) steady: bool,
+    /// Inside pool gaps, leave out what only fits at one place: in left rows, in right rows.
+    pub(super) steady_left: bool,
+    pub(super) steady_right: bool,
     left_valid: usize,
     right: Vec<Arc<RightRow>>,
     right_valid: usize,
@@ -131,7 +132,8 @@ impl View {
             ends,
             left: std::iter::once(Some(Arc::new(vec![(start, Chart::ROOT)]))).chain((0..n).map(|_| None)).collect(),
             gaps: FxHashMap::default(),
-            steady: false,
+            steady_left: false,
+            steady_right: false,
             left_valid: 0,
             right: vec![Arc::default(); n + 1],
             right_valid: n + 1,
@@ -184,6 +186,10 @@ impl View {
         let before = self.choices[first..first + choices.len()].to_vec();
         choices.into_iter().enumerate().for_each(|(k, choice)| self.set_choice(first + k, choice));
         before
+    }
+
+    pub(super) fn set_steady(&mut self, on: bool) {
+        (self.steady_left, self.steady_right) = (on, on);
     }
 
     /// Forgets all sets (the charts were replaced).
@@ -240,14 +246,14 @@ impl View {
         }
         if self.choices[i] == Choice::Pool {
             let (gap, first) = self.gap_left(ctx, i);
-            return Arc::new(gap.row(ctx, (boundary - first) as u32, self.steady));
+            return Arc::new(gap.row(ctx, (boundary - first) as u32, self.steady_left));
         }
         if i > 0
             && self.choices[i - 1] == Choice::Pool
             && let Choice::One(token) = self.choices[i]
         {
             let (gap, first) = self.gap_left(ctx, i - 1);
-            return Arc::new(gap.row_behind(ctx, (i - first) as u32, self.steady, token));
+            return Arc::new(gap.row_behind(ctx, (i - first) as u32, self.steady_left, token));
         }
         let row = self.left_row(ctx, i).clone();
         let behind = match (&self.choices[i], self.choices[i + 1..boundary].first()) {
