@@ -99,6 +99,22 @@ pub(super) struct Exit {
     pub(super) config: ConfigId,
 }
 
+/// A part of the pool (or the filler) that the gap may end in; of two that take as many tokens, comments and strings come second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Front {
+    cost: u32,
+    is_opaque: bool,
+    config: ConfigId,
+}
+
+#[derive(Debug)]
+struct Fronts {
+    configs: Vec<ConfigId>,
+    of_config: Vec<Front>,
+    /// Fresh configurations, the terminals that end in front of each, and how.
+    ended: Vec<(ConfigId, Vec<(TerminalId, Front)>)>,
+}
+
 impl Completion {
     pub(super) fn cost(&self) -> u32 {
         self.spelling.cost()
@@ -136,6 +152,7 @@ pub(super) struct Pool {
     completions: FxHashMap<ConfigId, Arc<[Completion]>>,
     /// Token -> what it does behind the parts and the filler, with the tokens that these take.
     exits: FxHashMap<TokenId, Arc<[Exit]>>,
+    fronts: Option<Arc<Fronts>>,
     /// Configuration -> a token that leaves it as it is.
     loops: FxHashMap<ConfigId, Option<TokenId>>,
 }
@@ -156,6 +173,7 @@ impl Pool {
             is_loose: false,
             completions: FxHashMap::default(),
             exits: FxHashMap::default(),
+            fronts: None,
             loops: FxHashMap::default(),
         }
     }
@@ -290,22 +308,50 @@ impl Pool {
         if let Some(known) = self.exits.get(&token) {
             return known.clone();
         }
-        let parts = self.parts.iter().map(|part| (part.last(self.begin), part.cost()));
-        let filler = self.filler.map(|(_, behind)| (behind, 1));
-        let mut found: Vec<(Branch, u32, bool, ConfigId)> = Vec::new();
-        for (c, cost) in parts.chain(filler) {
-            let is_opaque = effects.lexer.is_opaque(c);
-            found.extend(effects.branches_of(vocabulary, c, token).into_iter().map(|branch| (branch, cost, is_opaque, c)));
+        let mut found: Vec<(Branch, Front)> = Vec::new();
+        if let Some(&first) = vocabulary.text(token).first() {
+            let fronts = self.fronts(effects);
+            for (c, from) in effects.behind_byte(&fronts.configs, first).iter() {
+                let effect = effects.behind_first(vocabulary, *c, token);
+                for &branch in effects.branches(effect) {
+                    found.extend(from.iter().map(|&at| (branch, fronts.of_config[at as usize])));
+                }
+            }
+            for (fresh, ended) in &fronts.ended {
+                let begun = effects.lexer.step(*fresh, first);
+                let rest = effects.behind_first(vocabulary, begun, token);
+                found.extend(ended.iter().filter_map(|&(terminal, front)| Some((effects.wrap(terminal, rest)?, front))));
+            }
         }
         found.sort_unstable();
-        found.dedup_by_key(|exit| (exit.0, exit.1));
-        let found = found.into_iter().map(|(branch, cost, _, config)| Exit { branch, cost, config });
+        found.dedup_by_key(|(branch, front)| (*branch, front.cost));
+        let found = found.into_iter().map(|(branch, front)| Exit { branch, cost: front.cost, config: front.config });
         if self.exits.len() > MAX_EXITS {
             self.exits.clear();
         }
         let found: Arc<[Exit]> = found.collect();
         self.exits.insert(token, found.clone());
         found
+    }
+
+    /// What may stand in front of the cell behind a gap.
+    fn fronts(&mut self, effects: &mut Effects) -> Arc<Fronts> {
+        if let Some(known) = &self.fronts {
+            return known.clone();
+        }
+        let parts = self.parts.iter().map(|part| (part.last(self.begin), part.cost()));
+        let filler = self.filler.map(|(_, behind)| (behind, 1));
+        let front = |(config, cost)| Front { cost, is_opaque: effects.lexer.is_opaque(config), config };
+        let of_config: Vec<Front> = parts.chain(filler).map(front).collect();
+        let configs: Vec<ConfigId> = of_config.iter().map(|front| front.config).collect();
+        let mut ended = Vec::new();
+        for (fresh, from) in effects.fresh_behind(&configs).iter() {
+            let mut from: Vec<(TerminalId, Front)> = from.iter().map(|&(terminal, at)| (terminal, of_config[at as usize])).collect();
+            from.sort_unstable();
+            from.dedup_by_key(|(terminal, front)| (*terminal, front.cost));
+            ended.push((*fresh, from));
+        }
+        self.fronts.insert(Arc::new(Fronts { configs, of_config, ended })).clone()
     }
 
     /// For a lexeme that may end, but not in front of just any lexeme of the pool: its end and one of those behind it.

@@ -23,6 +23,7 @@ use crate::grammar::Bits;
 use crate::lexer::{ConfigId, Lexer, TerminalId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub type EffectId = u32;
@@ -117,6 +118,23 @@ pub struct EffectList {
     pub first: Arc<[(EffectId, TokenId)]>,
 }
 
+/// A list of tokens, and what is in it by first byte.
+#[derive(Debug)]
+struct TokenList {
+    _kept: Arc<[TokenId]>,
+    by_byte: Vec<(u8, Vec<TokenId>)>,
+}
+
+impl TokenList {
+    fn new(vocabulary: &Vocabulary, tokens: &Arc<[TokenId]>) -> TokenList {
+        let mut of_byte: BTreeMap<u8, Vec<TokenId>> = BTreeMap::new();
+        for &t in tokens.iter() {
+            vocabulary.text(t).first().into_iter().for_each(|&byte| of_byte.entry(byte).or_default().push(t));
+        }
+        TokenList { _kept: tokens.clone(), by_byte: of_byte.into_iter().collect() }
+    }
+}
+
 /// A configuration, and the address and length of a shared list of tokens (0: the whole vocabulary).
 type ListKey = (ConfigId, usize, usize);
 
@@ -132,8 +150,8 @@ pub struct Effects {
     /// The same of what follows a token's first byte.
     of_rest: FxHashMap<(ConfigId, TokenId), EffectId>,
     lists: FxHashMap<ListKey, EffectList>,
-    /// Token lists in use, kept alive so that their addresses stay their own.
-    token_lists: FxHashMap<usize, Arc<[TokenId]>>,
+    /// Token lists in use, by address; kept alive so that it stays their own.
+    token_lists: FxHashMap<usize, Arc<TokenList>>,
     /// (configuration behind a byte, trie node of that byte) -> tokens below and their effects.
     below: FxHashMap<(ConfigId, NodeId), Arc<Pairs>>,
     classes: FxHashMap<ConfigId, ClassTable>,
@@ -218,7 +236,8 @@ impl Effects {
         id
     }
 
-    fn wrap(&mut self, terminal: TerminalId, rest: EffectId) -> Option<Branch> {
+    /// The branch of ending a lexeme of this terminal in front of what has this effect.
+    pub fn wrap(&self, terminal: TerminalId, rest: EffectId) -> Option<Branch> {
         if rest == Self::DEAD {
             return None;
         }
@@ -261,8 +280,13 @@ impl Effects {
                 }
             }
             Some(tokens) => {
-                self.token_lists.entry(key.1).or_insert_with(|| tokens.clone());
-                first.extend(tokens.iter().map(|&t| (self.going_on_with(vocabulary, c, t), t)).filter(|pair| pair.0 != Self::DEAD));
+                let list = self.token_lists.entry(key.1).or_insert_with(|| Arc::new(TokenList::new(vocabulary, tokens))).clone();
+                for (byte, tokens) in &list.by_byte {
+                    let d = self.lexer.step(c, *byte);
+                    if d != ConfigId(0) {
+                        first.extend(tokens.iter().map(|&t| (self.behind_first(vocabulary, d, t), t)).filter(|pair| pair.0 != Self::DEAD));
+                    }
+                }
                 first.sort_unstable();
                 first.dedup_by_key(|pair| pair.0);
                 all.extend(first.iter().map(|pair| pair.0));
@@ -297,13 +321,6 @@ impl Effects {
         let mut found: Vec<(EffectId, TokenId)> = seen.into_iter().collect();
         found.sort_unstable_by_key(|f| f.1);
         found
-    }
-
-    /// The effect of one token whose first byte is read by configuration `c` itself.
-    pub fn going_on_with(&mut self, vocabulary: &Vocabulary, c: ConfigId, token: TokenId) -> EffectId {
-        let Some(&first) = vocabulary.text(token).first() else { return Self::DEAD };
-        let d = self.lexer.step(c, first);
-        self.behind_first(vocabulary, d, token)
     }
 
     /// The effect of what follows a token's first byte, in configuration `d`.
