@@ -334,7 +334,10 @@ impl Session {
     fn sort_inside(&mut self, ctx: &mut Context<'_>, gap: Range<usize>) -> Shared {
         let mut sorted = self.all_undecided(true);
         let mut by_margin: Vec<(usize, Sorted)> = Vec::new();
-        let mut margins = MARGINS.into_iter().filter(|&margin| inside(&gap, margin).len() >= 2).peekable();
+        let margins: Vec<usize> = MARGINS.into_iter().filter(|&margin| inside(&gap, margin).len() >= 2).collect();
+        // Between a narrow margin comments and strings may have no room to end; without them each token has to be looked at.
+        let first = margins.iter().position(|&margin| self.takes_in_most(ctx, inside(&gap, margin))).unwrap_or(0);
+        let mut margins = margins[first..].iter().copied().peekable();
         while let Some(margin) = margins.next() {
             let cells = inside(&gap, margin);
             let n_looks = if margins.peek().is_some() { 1 } else { INSIDE.len() };
@@ -444,6 +447,21 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Whether comments and strings take in most tokens at each of these cells of a gap.
+    fn takes_in_most(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> bool {
+        let opening = around(0, Detail::Coarse);
+        let mut sorted = self.all_undecided(true);
+        self.open_around(cells.clone(), opening);
+        let mut takes_in_most = false;
+        if let Some(view) = self.concrete_mut() {
+            view.set_steady(true);
+            takes_in_most = Pass::new(ctx, view, cells.clone(), &mut sorted).takes_in_most();
+            view.set_steady(false);
+        }
+        self.close_again(cells.start, opening);
+        takes_in_most
     }
 
     /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.

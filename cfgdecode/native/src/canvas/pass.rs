@@ -47,12 +47,7 @@ impl<'p, 'c> Pass<'p, 'c> {
 
     /// Moves the undecided tokens that the view allows.
     pub(super) fn run(&mut self) {
-        let mut row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
-        for (config, set) in self.opaque(&row) {
-            if self.is_mostly_undecided() {
-                self.by_lexeme(config, set);
-            }
-        }
+        let mut row = self.take_in_most();
         let fresh = self.ctx.left_fresh(&row);
         if fresh.len() <= FEW_FRESH && self.is_mostly_undecided() {
             fresh.into_iter().for_each(|(config, set)| self.by_classes(config, set));
@@ -60,6 +55,23 @@ impl<'p, 'c> Pass<'p, 'c> {
             row.extend(fresh); // behind a token's first byte most of them are one
         }
         self.by_bytes(&row);
+    }
+
+    /// What comments and strings take in. Returns the row in front of the cells.
+    fn take_in_most(&mut self) -> LeftRow {
+        let row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
+        for (config, set) in self.opaque(&row) {
+            if self.is_mostly_undecided() {
+                self.by_lexeme(config, set);
+            }
+        }
+        row
+    }
+
+    /// Whether comments and strings take in most of what is undecided.
+    pub(super) fn takes_in_most(&mut self) -> bool {
+        self.take_in_most();
+        !self.is_mostly_undecided()
     }
 
     fn is_mostly_undecided(&self) -> bool {
