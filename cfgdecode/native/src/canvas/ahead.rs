@@ -11,7 +11,8 @@
 
 use super::clock::Stage;
 use super::context::Context;
-use super::decide::{fits_row, read_off};
+use super::decide::fits_row;
+use super::filling::read_off;
 use super::session::{Answer, Session, only};
 use super::sketch::gap_of;
 use super::slots::Slot;

@@ -1,4 +1,4 @@
-//! One step over a slot: from the left row in front of it to the one behind it, and back when a filling is read off.
+//! One step over a slot: from the left row in front of it to the one behind it.
 //!
 //! Terms. A token's *effect* on a lexer configuration is a tree of lexemes that it ends; the points inside it are
 //! points of the canvas graph like any other.
@@ -10,7 +10,7 @@ use super::constraint::Constraint;
 use super::pool::Pool;
 use super::view::{Choice, LeftRow};
 use crate::intersect::{Chart, SetId, Sources, SymbolSets};
-use crate::lexer::{ConfigId, DEAD};
+use crate::lexer::ConfigId;
 use crate::vocabulary::{Branch, EffectId, Effects, Group, TokenId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -315,138 +315,6 @@ impl Context<'_> {
         let mut sources = Sources::default();
         self.end_sources(c, &mut sources);
         self.charts.right.build(self.symbols, &mut sources)
-    }
-
-    /// The right set before an effect, by what follows it.
-    pub(super) fn right_of_effect(&mut self, effect: EffectId, after: &mut After) -> SetId {
-        if let Some(&known) = after.memo.get(&effect) {
-            return known;
-        }
-        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.effects.branches(effect));
-        let mut sources = Sources::default();
-        branches.into_iter().for_each(|branch| self.add_before(branch, after, &mut sources));
-        let set = self.charts.right.build(self.symbols, &mut sources);
-        after.memo.insert(effect, set);
-        set
-    }
-
-    /// The right set before one branch of an effect.
-    pub(super) fn right_of_branch(&mut self, branch: Branch, after: &mut After) -> SetId {
-        let mut sources = Sources::default();
-        self.add_before(branch, after, &mut sources);
-        self.charts.right.build(self.symbols, &mut sources)
-    }
-
-    fn add_before(&mut self, branch: Branch, after: &mut After, sources: &mut Sources) {
-        match branch {
-            Branch::End(c) => sources.eps.push(self.right_at(c, after)),
-            Branch::Skip(rest) => sources.eps.push(self.right_of_effect(rest, after)),
-            Branch::Emit(t, rest) => sources.arcs.push((t, self.right_of_effect(rest, after))),
-        }
-    }
-
-    fn right_at(&mut self, c: ConfigId, after: &mut After) -> SetId {
-        match &mut after.token {
-            Some((token, behind)) => {
-                let effect = self.effects.of_token(&self.constraint.vocabulary, c, *token);
-                self.right_of_effect(effect, behind)
-            }
-            None if c == after.config => after.right,
-            None => Chart::DEAD,
-        }
-    }
-}
-
-/// What follows a token where a filling is read off: one configuration with a right set behind it, in front of which there may be a token more.
-#[derive(Debug)]
-pub(super) struct After {
-    config: ConfigId,
-    right: SetId,
-    token: Option<(TokenId, Box<After>)>,
-    /// Right sets before effects.
-    memo: FxHashMap<EffectId, SetId>,
-}
-
-impl After {
-    pub(super) fn new(config: ConfigId, right: SetId) -> After {
-        After { config, right, token: None, memo: FxHashMap::default() }
-    }
-
-    /// The same with this token in front.
-    pub(super) fn behind(self, token: TokenId) -> After {
-        After { token: Some((token, Box::new(self))), ..After::new(DEAD, Chart::DEAD) }
-    }
-}
-
-/// A choice made while a filling is read off from the right: what then precedes the slot.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) config: ConfigId,
-    pub(super) right: SetId,
-    pub(super) token: Option<TokenId>,
-}
-
-impl Step {
-    /// As what follows the token in front of it.
-    pub(super) fn after(&self) -> After {
-        After::new(self.config, self.right)
-    }
-}
-
-impl Context<'_> {
-    /// A token of `choice` such that some entry of the left row fits it and the (concrete) right side: first by tokens
-    /// behind lexemes that end in front of it, each fresh configuration once, then by tokens with which a lexeme goes on. What stands
-    /// first in the row is taken if it fits.
-    pub(super) fn step_left(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, after: &mut After) -> Option<Step> {
-        let fresh_points = if matches!(choice, Choice::One(_)) { LeftRow::new() } else { self.left_fresh(row) };
-        for (fresh, l) in fresh_points {
-            for &(effect, token) in self.candidates(fresh, choice).iter() {
-                let right = self.right_of_effect(effect, after);
-                if right == Chart::DEAD || !self.charts.fits(self.symbols, l, right) {
-                    continue;
-                }
-                for &(config, l) in row {
-                    for &(t, f) in self.effects.lexer.cuts(config).to_vec().iter().filter(|cut| cut.1 == fresh) {
-                        debug_assert_eq!(f, fresh);
-                        let right = if self.effects.is_ignored(t) { right } else { self.right_arc(t, right) };
-                        if self.charts.fits(self.symbols, l, right) {
-                            return Some(Step { config, right, token: Some(token) });
-                        }
-                    }
-                }
-            }
-        }
-        for &(config, l) in row {
-            for &(effect, token) in self.candidates(config, choice).iter() {
-                let right = self.right_of_effect(effect, after);
-                if right != Chart::DEAD && self.charts.fits(self.symbols, l, right) {
-                    return Some(Step { config, right, token: Some(token) });
-                }
-            }
-        }
-        None
-    }
-
-    /// A row, last the lexemes that take in whatever comes next: a filling that hides decided text in a comment is soon at odds with
-    /// what is decided next.
-    pub(super) fn plain_first(&mut self, row: &[(ConfigId, SetId)]) -> LeftRow {
-        let (mut plain, opaque): (LeftRow, LeftRow) = row.iter().partition(|entry| !self.effects.lexer.is_opaque(entry.0));
-        plain.extend(opaque);
-        plain
-    }
-
-    /// Tokens of a choice, one for each effect, whose first byte `c` reads itself.
-    fn candidates(&mut self, c: ConfigId, choice: &Choice) -> Arc<[(EffectId, TokenId)]> {
-        let vocabulary = &self.constraint.vocabulary;
-        match choice {
-            Choice::One(t) => {
-                let effect = self.effects.of_token(vocabulary, c, *t);
-                (effect != Effects::DEAD).then_some((effect, *t)).into_iter().collect()
-            }
-            Choice::Some(tokens) => self.effects.going_on(vocabulary, c, Some(tokens)).first,
-            Choice::Optional(inner) => self.candidates(c, inner),
-            _ => self.effects.first_tokens(vocabulary, c).into(),
-        }
     }
 
     /// The left set behind a set, or behind this terminal read from it.

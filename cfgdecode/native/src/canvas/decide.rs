@@ -9,7 +9,8 @@
 
 use super::allowed::{self, Opening};
 use super::clock::Stage;
-use super::context::{After, Context, Step};
+use super::context::Context;
+use super::filling::{Step, plain_row, read_off, walk_left};
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{self, Detail};
 use super::slots::Slot;
@@ -460,7 +461,7 @@ pub(super) fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -
 
 /// Behind cells of several tokens there are many configurations, and few behind one token more: what passes a boundary passes the
 /// one behind that token as well.
-fn narrow(view: &View, boundary: usize) -> usize {
+pub(super) fn narrow(view: &View, boundary: usize) -> usize {
     let is_wide = boundary > 0 && !matches!(view.choice(boundary - 1), Choice::One(_));
     let has_one = boundary < view.len() && matches!(view.choice(boundary), Choice::One(_)) && !view.ends_at(boundary);
     boundary + usize::from(is_wide && has_one)
@@ -492,74 +493,6 @@ pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(us
         witness[i].push(token);
     }
     Some((end, witness))
-}
-
-/// Tokens for these slots of a view that fit what lies on either side of them; those of the latest witness where they can stay.
-pub(super) fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usize>, latest: &[TokenId]) -> Option<Vec<TokenId>> {
-    let b = narrow(view, slots.end);
-    let row = plain_row(ctx, view, b);
-    let step = row.iter().find_map(|&(config, l)| {
-        let right = view.right_set(ctx, b, config);
-        ctx.charts.fits(ctx.symbols, l, right).then_some(Step { config, right, token: None })
-    })?;
-    let mut tokens = walk_left(ctx, view, slots.start, b, step, latest)?;
-    tokens.truncate(slots.len());
-    Some(tokens)
-}
-
-/// The tokens of slots `a..b` from the right end, where `step` is; a slot that may keep its token of `latest` does. One token behind
-/// a slot of several, or behind a gap, is read together with that: between the two there are many configurations.
-fn walk_left(ctx: &mut Context<'_>, view: &mut View, a: usize, b: usize, mut step: Step, latest: &[TokenId]) -> Option<Vec<TokenId>> {
-    let mut tokens = Vec::with_capacity(b - a);
-    let mut at = b;
-    while at > a {
-        let i = at - 1;
-        let front = if i > a { view.choice(i - 1) } else { &Choice::Anything };
-        match (view.choice(i), front) {
-            (Choice::Pool, _) => {
-                let (gap, first) = view.gap_left(ctx, i);
-                let (filling, before) = gap.walk(ctx, (i + 1 - first) as u32, &step)?;
-                tokens.extend(filling);
-                (step, at) = (before, first);
-            }
-            (&Choice::One(token), Choice::Pool) => {
-                let (gap, first) = view.gap_left(ctx, i - 1);
-                step = gap.step_behind(ctx, (i - first) as u32, view.steady_left, token, &mut step.after())?;
-                tokens.push(token);
-                at = i;
-            }
-            (&Choice::One(token), Choice::Some(_)) => {
-                tokens.push(token);
-                step = read_cell(ctx, view, i - 1, &mut step.after().behind(token), latest)?;
-                tokens.extend(step.token);
-                at = i - 1;
-            }
-            _ => {
-                step = read_cell(ctx, view, i, &mut step.after(), latest)?;
-                tokens.extend(step.token);
-                at = i;
-            }
-        }
-    }
-    tokens.reverse();
-    Some(tokens)
-}
-
-/// A token for slot `i`, given what follows it; that of `latest` if it may stay.
-fn read_cell(ctx: &mut Context<'_>, view: &mut View, i: usize, after: &mut After, latest: &[TokenId]) -> Option<Step> {
-    let row = plain_row(ctx, view, i);
-    let choice = view.choice(i);
-    let stays = match (choice, latest.get(i)) {
-        (Choice::One(_), _) | (_, None) => None,
-        (_, Some(&token)) => ctx.step_left(&row, &Choice::One(token), after),
-    };
-    stays.or_else(|| ctx.step_left(&row, choice, after))
-}
-
-/// The left row of a boundary in the order in which a filling is looked for.
-fn plain_row(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> LeftRow {
-    let row = view.left_row(ctx, boundary).clone();
-    ctx.plain_first(&row)
 }
 
 fn answer_of(found: Result<bool, &'static str>) -> Answer {

@@ -9,7 +9,8 @@
 //! if it fits the row in front of the gap.
 //! Cost: a row costs one entry a part; families cost what `Chart::family` says, once for each side of a gap.
 
-use super::context::{After, Context, Step};
+use super::context::Context;
+use super::filling::{After, Step};
 use super::pool::{Completion, Spelling};
 use super::view::{Choice, LeftRow, View};
 use crate::intersect::{Chart, Entered, Entry, Family, SetId, Sources};

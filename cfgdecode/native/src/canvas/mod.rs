@@ -9,6 +9,7 @@ mod clock;
 mod constraint;
 mod context;
 mod decide;
+mod filling;
 mod gap;
 mod pass;
 mod pool;

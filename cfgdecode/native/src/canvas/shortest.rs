@@ -6,7 +6,8 @@
 //!
 //! Cost: (minimum + 1) × boundaries rows. Exact for any number of gaps.
 
-use super::context::{Context, Step};
+use super::context::Context;
+use super::filling::Step;
 use super::session::Witness;
 use super::slots::Slot;
 use super::view::{Choice, LeftRow};
