@@ -20,6 +20,7 @@
 
 use super::family::Families;
 use super::symbols::{SymbolSets, Symbols, add};
+use super::table::PairMap;
 use crate::grammar::{Side, Symbol, is_within};
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
@@ -98,7 +99,7 @@ pub struct Chart {
     pub(super) families: Families,
     memo: FxHashMap<Sources, SetId>,
     /// Symbols completed from a set -> what they make with what waits there, by origin: a range of `made`.
-    steps: FxHashMap<(SetId, Symbols), (u32, u32)>,
+    steps: PairMap<(u32, u32)>,
     made: Vec<Item>,
     /// Hash of items -> sets with those items: different sources often come to the same.
     by_items: FxHashMap<u64, SmallVec<[SetId; 1]>>,
@@ -160,7 +161,7 @@ impl Chart {
             sets: Vec::new(),
             families: Families::default(),
             memo: FxHashMap::default(),
-            steps: FxHashMap::default(),
+            steps: PairMap::default(),
             made: Vec::new(),
             by_items: FxHashMap::default(),
             latest: FxHashMap::default(),
@@ -373,7 +374,7 @@ impl Chart {
 
     /// What symbols completed from a set make with what waits there, as far as the origins expect it: see [`Chart::made`].
     pub(super) fn step(&mut self, symbols: &mut SymbolSets, origin: SetId, completed: Symbols) -> (u32, u32) {
-        if let Some(&known) = self.steps.get(&(origin, completed)) {
+        if let Some(known) = self.steps.get((origin, completed)) {
             return known;
         }
         let mut made = std::mem::take(&mut self.made);

@@ -11,6 +11,7 @@
 
 use super::chart::{Chart, SetId};
 use super::symbols::{SymbolSets, Symbols, add};
+use super::table::PairMap;
 use crate::grammar::{Side, is_within};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -25,7 +26,7 @@ pub struct Meeting {
     /// Origins -> symbols between them that lead nowhere.
     dead: FxHashMap<(SetId, SetId), Symbols>,
     alive: FxHashSet<State>,
-    pairs: FxHashMap<(SetId, SetId), bool>,
+    pairs: PairMap<bool>,
     /// Scratch: states found in this search, with the index of the state that led here.
     found: Vec<(State, u32)>,
     pub n_states: usize,
@@ -39,7 +40,7 @@ impl Default for Meeting {
         Meeting {
             dead: FxHashMap::default(),
             alive: FxHashSet::default(),
-            pairs: FxHashMap::default(),
+            pairs: PairMap::default(),
             found: Vec::new(),
             n_states: 0,
             max_states: usize::MAX,
@@ -59,7 +60,7 @@ impl Meeting {
         if l == Chart::DEAD || r == Chart::DEAD {
             return false;
         }
-        if let Some(&answer) = self.pairs.get(&(l, r)) {
+        if let Some(answer) = self.pairs.get((l, r)) {
             return answer;
         }
         let answer = self.search(symbols, left, right, l, r);

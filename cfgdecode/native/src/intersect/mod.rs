@@ -17,6 +17,7 @@ mod family;
 mod group;
 mod meeting;
 mod symbols;
+mod table;
 #[cfg(test)]
 mod tests;
 

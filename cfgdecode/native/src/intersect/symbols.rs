@@ -10,6 +10,7 @@
 //! Cost: a look-up a step; the first time, the rules that the symbols take part in.
 
 use super::family::Costs;
+use super::table::{Index, PairMap};
 use crate::grammar::{Cfg, Side, Symbol, is_within, ones};
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::Hasher;
@@ -46,13 +47,11 @@ pub struct SymbolSets {
     siblings_at: [Vec<u32>; 2],
     /// By side: the symbols of a set that can wait, once that was asked.
     waiting: [Vec<Symbols>; 2],
-    /// The latest set of a hash; `same_hash` has the one before.
-    by_hash: FxHashMap<u64, Symbols>,
-    same_hash: Vec<Symbols>,
+    by_words: Index,
     /// Symbol -> itself and what it is by unit rules, once that was asked.
     units: Vec<Symbols>,
     /// What two sets make together, where that is more than [`FEW`] symbols.
-    parents: FxHashMap<(Symbols, Symbols), Symbols>,
+    parents: PairMap<Symbols>,
     /// Few symbols -> all that they are.
     unions: FxHashMap<[Symbol; FEW], Symbols>,
     /// By side: what waits -> what may come next.
@@ -91,10 +90,9 @@ impl SymbolSets {
             siblings: Default::default(),
             siblings_at: Default::default(),
             waiting: Default::default(),
-            by_hash: FxHashMap::default(),
-            same_hash: Vec::new(),
+            by_words: Index::default(),
             units: vec![UNKNOWN; cfg.n_symbols as usize],
-            parents: FxHashMap::default(),
+            parents: PairMap::default(),
             unions: FxHashMap::default(),
             expected: Default::default(),
             continued: FxHashMap::default(),
@@ -121,9 +119,9 @@ impl SymbolSets {
     pub fn memory_bytes(&self) -> usize {
         let n_words = self.words.capacity() + self.siblings.iter().map(Vec::capacity).sum::<usize>();
         n_words * 8
-            + self.same_hash.capacity() * 20
-            + self.by_hash.capacity() * 17
-            + self.parents.capacity() * 13
+            + self.waiting[0].capacity() * 16
+            + self.by_words.memory_bytes()
+            + self.parents.memory_bytes()
             + self.unions.capacity() * 21
             + self.bytes
     }
@@ -150,7 +148,6 @@ impl SymbolSets {
     fn push(&mut self, words: &[u64]) -> Symbols {
         let new = self.waiting[0].len() as Symbols;
         self.words.extend_from_slice(words);
-        self.same_hash.push(UNKNOWN);
         for known in self.waiting.iter_mut().chain(&mut self.siblings_at) {
             known.push(UNKNOWN);
         }
@@ -163,20 +160,13 @@ impl SymbolSets {
         if is_empty(words) {
             return Self::EMPTY;
         }
-        let mut hasher = FxHasher::default();
-        words.iter().for_each(|word| hasher.write_u64(*word));
-        let hash = hasher.finish();
-        let latest = self.by_hash.get(&hash).copied().unwrap_or(UNKNOWN);
-        let mut known = latest;
-        while known != UNKNOWN {
-            if self.words(known) == words {
-                return known;
-            }
-            known = self.same_hash[known as usize];
+        let hash = hash_of(words);
+        if let Some(known) = self.by_words.find(hash, |known| self.words(known) == words) {
+            return known;
         }
         let new = self.push(words);
-        self.same_hash[new as usize] = latest;
-        self.by_hash.insert(hash, new);
+        let (all, n) = (&self.words, self.n_words);
+        self.by_words.insert(hash, new, |set| hash_of(&all[set as usize * n..][..n]));
         new
     }
 
@@ -305,7 +295,7 @@ impl SymbolSets {
             };
         }
         let key = if side == Side::Left { (waiting, completed) } else { (completed, waiting) };
-        if let Some(&known) = self.parents.get(&key) {
+        if let Some(known) = self.parents.get(key) {
             return known;
         }
         let set = self.combined_anew(side, waiting, completed);
@@ -496,6 +486,13 @@ fn insert(words: &mut [u64], symbol: Symbol) {
 #[inline]
 pub(super) fn add(words: &mut [u64], more: &[u64]) {
     words.iter_mut().zip(more).for_each(|(a, b)| *a |= b);
+}
+
+#[inline]
+fn hash_of(words: &[u64]) -> u64 {
+    let mut hasher = FxHasher::default();
+    words.iter().for_each(|word| hasher.write_u64(*word));
+    hasher.finish()
 }
 
 #[inline]
