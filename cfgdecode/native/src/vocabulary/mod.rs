@@ -3,6 +3,8 @@
 mod effects;
 mod groups;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod trie;
 
 pub use effects::{Branch, Class, ClassTable, EffectId, EffectList, Effects, TokenSet};
