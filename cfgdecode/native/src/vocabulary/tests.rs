@@ -56,7 +56,7 @@ fn a_token_behind_a_group_is_read_as_the_rest_of_its_tokens() {
         let mut n_alive = 0;
         for (k, c) in configs(&mut effects).into_iter().enumerate() {
             for behind in 0..n {
-                let tokens: Vec<TokenId> = (0..n).filter(|t| (t * 7 + behind * 3 + k as u32) % 61 == 0).collect();
+                let tokens: Vec<TokenId> = (0..n).filter(|t| (t * 7 + behind * 3 + k as u32).is_multiple_of(61)).collect();
                 let of_each: BTreeSet<EffectId> = tokens.iter().map(|&t| effects.of_token(&vocabulary, c, t)).collect();
                 let group = effects.group_of(&of_each.into_iter().collect::<Vec<_>>());
                 let texts = tokens.iter().map(|&t| [vocabulary.text(t), vocabulary.text(behind)].concat());
