@@ -52,16 +52,66 @@ pub type LeftRow = Vec<(ConfigId, SetId)>;
 #[derive(Clone, Debug, Default)]
 struct RightRow {
     /// By configuration: which of `points` it is.
-    of_config: FxHashMap<ConfigId, u32>,
-    points: Vec<RightPoint>,
-    /// Points by the hash of their sources.
+    of_config: SmallMap<ConfigId, u32>,
+    points: SmallVec<[RightPoint; 1]>,
+    /// Points by the hash of their sources, where there are more than [`FEW`].
     by_sources: FxHashMap<u64, SmallVec<[u32; 1]>>,
     /// Groups of effects of the slot that begins at this boundary.
-    of_effects: FxHashMap<u32, SetId>,
+    of_effects: SmallMap<u32, SetId>,
     /// Fresh configurations in front of the slot that begins at this boundary.
-    of_fresh: FxHashMap<ConfigId, SetId>,
+    of_fresh: SmallMap<ConfigId, SetId>,
     /// The hub of the pool gap that ends at this boundary, for gaps of so many cells and with this pool.
     hub: Option<(u32, usize, Family)>,
+}
+
+/// Entries up to which they are a list.
+const FEW: usize = 8;
+
+/// A map that mostly has few entries: behind one token a row has one or two configurations.
+#[derive(Clone, Debug)]
+struct SmallMap<K, V> {
+    few: SmallVec<[(K, V); 2]>,
+    /// All of them, where there are more than [`FEW`].
+    many: FxHashMap<K, V>,
+}
+
+impl<K, V> Default for SmallMap<K, V> {
+    fn default() -> SmallMap<K, V> {
+        SmallMap { few: SmallVec::new(), many: FxHashMap::default() }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
+    #[inline]
+    fn get(&self, key: K) -> Option<V> {
+        match self.many.is_empty() {
+            true => self.few.iter().find(|entry| entry.0 == key).map(|entry| entry.1),
+            false => self.many.get(&key).copied(),
+        }
+    }
+
+    fn has(&self, key: K) -> bool {
+        self.get(key).is_some()
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        if let Some(entry) = self.few.iter_mut().find(|entry| entry.0 == key) {
+            entry.1 = value;
+            return;
+        }
+        if self.many.is_empty() && self.few.len() < FEW {
+            self.few.push((key, value));
+            return;
+        }
+        self.many.extend(self.few.drain(..));
+        self.many.insert(key, value);
+    }
+}
+
+fn hash_of(sources: &Sources) -> u64 {
+    let mut hasher = FxHasher::default();
+    sources.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a set is built from: kept apart from the set, because most are only ever parts of a union. Many configurations share one.
@@ -73,21 +123,35 @@ struct RightPoint {
 
 impl RightRow {
     fn insert(&mut self, c: ConfigId, sources: Sources) {
-        let mut hasher = FxHasher::default();
-        sources.hash(&mut hasher);
-        let alike = self.by_sources.entry(hasher.finish()).or_default();
-        let known = alike.iter().copied().find(|&id| self.points[id as usize].sources == sources);
-        let id = known.unwrap_or_else(|| {
-            let id = self.points.len() as u32;
-            alike.push(id);
-            self.points.push(RightPoint { sources, set: None });
-            id
-        });
+        let id = match self.known_point(&sources) {
+            Some(id) => id,
+            None => {
+                self.points.push(RightPoint { sources, set: None });
+                self.points.len() as u32 - 1
+            }
+        };
         self.of_config.insert(c, id);
     }
 
+    /// The point with these sources; if there is none, the next one is noted as that.
+    fn known_point(&mut self, sources: &Sources) -> Option<u32> {
+        let same = |point: &RightPoint| point.sources == *sources;
+        if self.points.len() < FEW {
+            return self.points.iter().position(same).map(|at| at as u32);
+        }
+        if self.by_sources.is_empty() {
+            (0..).zip(&self.points).for_each(|(id, point)| self.by_sources.entry(hash_of(&point.sources)).or_default().push(id));
+        }
+        let alike = self.by_sources.entry(hash_of(sources)).or_default();
+        let known = alike.iter().copied().find(|&id| same(&self.points[id as usize]));
+        if known.is_none() {
+            alike.push(self.points.len() as u32);
+        }
+        known
+    }
+
     fn sources(&self, c: ConfigId) -> Option<&Sources> {
-        self.of_config.get(&c).map(|&id| &self.points[id as usize].sources)
+        self.of_config.get(c).map(|id| &self.points[id as usize].sources)
     }
 }
 
@@ -280,14 +344,14 @@ impl View {
 
     /// The right set at (boundary, configuration).
     pub fn right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
-        if self.right_valid > boundary || !self.right[boundary].of_config.contains_key(&c) {
+        if self.right_valid > boundary || !self.right[boundary].of_config.has(c) {
             self.need_right(ctx, boundary, &[c]);
         }
         self.known_right_set(ctx, boundary, c)
     }
 
     fn known_right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
-        let Some(&id) = self.right[boundary].of_config.get(&c) else { return Chart::DEAD };
+        let Some(id) = self.right[boundary].of_config.get(c) else { return Chart::DEAD };
         let point = &self.right[boundary].points[id as usize];
         if let Some(set) = point.set {
             return set;
@@ -308,7 +372,7 @@ impl View {
         let mut wanted: Vec<ConfigId> = configs.to_vec();
         let mut j = boundary;
         loop {
-            wanted.retain(|c| !self.right[j].of_config.contains_key(c));
+            wanted.retain(|c| !self.right[j].of_config.has(*c));
             wanted.sort_unstable();
             wanted.dedup();
             if wanted.is_empty() || ctx.stop() {
@@ -425,7 +489,7 @@ impl View {
 
     /// The right set of a fresh configuration in front of slot j.
     pub(super) fn right_fresh(&mut self, ctx: &mut Context<'_>, j: usize, fresh: ConfigId, tokens: Option<&Arc<[TokenId]>>) -> SetId {
-        if let Some(&known) = self.right[j].of_fresh.get(&fresh) {
+        if let Some(known) = self.right[j].of_fresh.get(fresh) {
             return known;
         }
         let on = ctx.effects.going_on(&ctx.constraint.vocabulary, fresh, tokens);
@@ -474,7 +538,7 @@ impl View {
         let row = &self.right[j + 1];
         let mut seen: SmallVec<[bool; 64]> = SmallVec::from_elem(false, row.points.len());
         for &c in &group.ends {
-            let Some(&id) = row.of_config.get(&c) else { continue };
+            let Some(id) = row.of_config.get(c) else { continue };
             if std::mem::replace(&mut seen[id as usize], true) {
                 continue;
             }
@@ -495,7 +559,7 @@ impl View {
 
     /// The right set before any of these effects of slot j, given the right row at boundary j+1.
     fn right_group(&mut self, ctx: &mut Context<'_>, j: usize, group: &Group) -> SetId {
-        if let Some(&known) = self.right[j].of_effects.get(&group.id) {
+        if let Some(known) = self.right[j].of_effects.get(group.id) {
             return known;
         }
         let mut sources = Sources::default();
