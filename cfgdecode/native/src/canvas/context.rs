@@ -32,6 +32,11 @@ pub(super) fn kind_of_fresh(fresh: ConfigId) -> u64 {
     1 << 33 | u64::from(fresh.0)
 }
 
+/// Where tokens end, and the left sets there.
+pub(super) type Ends = SmallVec<[(ConfigId, SetId); 4]>;
+/// What tokens do, and the left sets in front of them.
+type Starts = SmallVec<[(Arc<Group>, SetId); 4]>;
+
 /// Adds a set that is not the latest one added.
 pub(super) fn push_new(sets: &mut SmallVec<[SetId; 2]>, set: SetId) {
     if sets.last() != Some(&set) {
@@ -164,7 +169,7 @@ impl Context<'_> {
     }
 
     /// Follows effects from the left set in front of them.
-    fn follow_left(&self, group: &Group, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
+    fn follow_left(&self, group: &Group, set: SetId, inner: &mut Inner, ends: &mut Ends) {
         ends.extend(group.ends.iter().map(|&c| (c, set)));
         for (t, rests) in &group.emits {
             if self.charts.left.expects(self.symbols, set, *t) {
@@ -173,7 +178,7 @@ impl Context<'_> {
         }
     }
 
-    fn follow_branch(&mut self, branch: Branch, set: SetId, inner: &mut Inner, ends: &mut Vec<(ConfigId, SetId)>) {
+    fn follow_branch(&mut self, branch: Branch, set: SetId, inner: &mut Inner, ends: &mut Ends) {
         match branch {
             Branch::End(c) => ends.push((c, set)),
             Branch::Skip(rest) => {
@@ -192,7 +197,7 @@ impl Context<'_> {
     /// The left row behind what these branches lead to, each from the left set in front of it.
     pub(super) fn advance_branches(&mut self, from: impl Iterator<Item = (Branch, SetId)>) -> LeftRow {
         let mut inner = Inner::default();
-        let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
+        let mut ends = Ends::new();
         from.for_each(|(branch, set)| self.follow_branch(branch, set, &mut inner, &mut ends));
         self.finish_row(inner, ends)
     }
@@ -201,7 +206,7 @@ impl Context<'_> {
     /// together: each fresh configuration is one point, whatever the configurations in front of it.
     pub(super) fn advance_row(&mut self, row: &[(ConfigId, SetId)], choice: &Choice, also: &[(ConfigId, SetId)]) -> LeftRow {
         let vocabulary = &self.constraint.vocabulary;
-        let mut from: Vec<(Arc<Group>, SetId)> = Vec::new();
+        let mut from = Starts::new();
         if let Choice::One(t) = choice {
             if row.len() > FEW_CONFIGS {
                 return self.advance_token(row, *t);
@@ -228,7 +233,7 @@ impl Context<'_> {
         let vocabulary = &self.constraint.vocabulary;
         let mut points = row.to_vec();
         points.extend(self.left_fresh(row));
-        let mut from: Vec<(Arc<Group>, SetId)> = Vec::with_capacity(points.len());
+        let mut from = Starts::with_capacity(points.len());
         for (c, set) in points {
             let group = self.effects.going_on(vocabulary, c, Some(tokens)).group;
             from.extend(self.effects.group_behind(vocabulary, &group, token).map(|group| (group, set)));
@@ -259,9 +264,9 @@ impl Context<'_> {
     }
 
     /// The left row behind a slot whose effects are given with the sets in front of them; `also` joins it.
-    fn advance_groups(&mut self, mut from: Vec<(Arc<Group>, SetId)>, also: &[(ConfigId, SetId)]) -> LeftRow {
+    fn advance_groups(&mut self, mut from: Starts, also: &[(ConfigId, SetId)]) -> LeftRow {
         let mut inner = Inner::default();
-        let mut ends: Vec<(ConfigId, SetId)> = also.to_vec();
+        let mut ends = Ends::from_slice(also);
         from.sort_unstable_by_key(|(group, set)| (group.id, *set));
         from.dedup_by_key(|(group, set)| (group.id, *set));
         for (group, set) in from {
@@ -281,7 +286,7 @@ impl Context<'_> {
     }
 
     /// The left row, given the points inside the slot's tokens and what ends behind it.
-    fn finish_row(&mut self, mut inner: Inner, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
+    fn finish_row(&mut self, mut inner: Inner, mut ends: Ends) -> LeftRow {
         while let Some((group, mut sources)) = inner.pop() {
             let set = self.charts.left.build_at(self.symbols, &mut sources, kind_of_effect(group.first));
             if set != Chart::DEAD {
@@ -294,7 +299,7 @@ impl Context<'_> {
         self.build_left_row(ends)
     }
 
-    pub(super) fn build_left_row(&mut self, mut ends: Vec<(ConfigId, SetId)>) -> LeftRow {
+    pub(super) fn build_left_row(&mut self, mut ends: Ends) -> LeftRow {
         ends.sort_unstable();
         ends.dedup();
         let mut row = LeftRow::new();

@@ -77,7 +77,7 @@ impl GapLeft {
         }
         ends.extend(self.pending_ends(ctx, m, steady));
         ends.retain(|e| e.1 != Chart::DEAD);
-        ctx.build_left_row(ends)
+        ctx.build_left_row(ends.into())
     }
 
     /// The row behind `m` tokens of the gap and this token.
