@@ -368,7 +368,8 @@ impl View {
             self.right_valid -= 1;
             self.right[self.right_valid] = Arc::default();
         }
-        let mut missing: Vec<(usize, Vec<ConfigId>)> = Vec::new();
+        let mut all: Vec<ConfigId> = Vec::new();
+        let mut missing: Vec<(usize, Range<usize>)> = Vec::new();
         let mut wanted: Vec<ConfigId> = configs.to_vec();
         let mut j = boundary;
         loop {
@@ -378,18 +379,17 @@ impl View {
             if wanted.is_empty() || ctx.stop() {
                 break;
             }
-            let mut next = Vec::new();
-            if j < n {
-                self.reach(ctx, j, &wanted, &mut next);
-            }
-            missing.push((j, std::mem::replace(&mut wanted, next)));
+            let from = all.len();
+            all.append(&mut wanted);
+            missing.push((j, from..all.len()));
             if j == n {
                 break;
             }
+            self.reach(ctx, j, &all[from..], &mut wanted);
             j = if self.choices[j] == Choice::Pool { self.gap_end(j) } else { j + 1 };
         }
         for (boundary, configs) in missing.into_iter().rev() {
-            self.make_right(ctx, boundary, &configs);
+            self.make_right(ctx, boundary, &all[configs]);
         }
     }
 
@@ -411,7 +411,7 @@ impl View {
         }
         let vocabulary = &ctx.constraint.vocabulary;
         if let Choice::One(t) = self.choices[j] {
-            let mut effects: Vec<EffectId> = configs.iter().map(|&c| ctx.effects.of_token(vocabulary, c, t)).collect();
+            let mut effects: SmallVec<[EffectId; 8]> = configs.iter().map(|&c| ctx.effects.of_token(vocabulary, c, t)).collect();
             effects.sort_unstable();
             effects.dedup();
             effects.into_iter().for_each(|e| ctx.effects.ends_of(e, out));
