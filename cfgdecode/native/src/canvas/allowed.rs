@@ -464,17 +464,6 @@ impl Session {
         takes_in_most
     }
 
-    /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.
-    fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, missing: (usize, usize), sorted: &mut Sorted) {
-        self.open_around(cells.clone(), opening);
-        self.open_character(&cells, missing, opening.detail);
-        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").set_steady(on);
-        steady(self, cells.len() > 1);
-        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), sorted);
-        steady(self, false);
-        self.close_again(cells.start, opening);
-    }
-
     /// The first look at a cell near the right end of a gap, from what is left of all these cells: they share the sets.
     fn pass_behind_margin(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
         let gap = gap_of(self.slots(), i);
@@ -490,6 +479,17 @@ impl Session {
             view.steady_left = false;
         }
         self.close_again(i, opening);
+    }
+
+    /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.
+    fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, missing: (usize, usize), sorted: &mut Sorted) {
+        self.open_around(cells.clone(), opening);
+        self.open_character(&cells, missing, opening.detail);
+        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").set_steady(on);
+        steady(self, cells.len() > 1);
+        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), sorted);
+        steady(self, false);
+        self.close_again(cells.start, opening);
     }
 
     /// The same for the undecided tokens that are no whole characters, those of equal lacks together.

@@ -14,6 +14,7 @@ mod gap;
 mod pass;
 mod pool;
 mod representatives;
+mod right_row;
 mod session;
 mod shortest;
 mod sketch;

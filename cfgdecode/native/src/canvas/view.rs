@@ -12,12 +12,12 @@
 use super::anything;
 use super::context::{Context, kind_of_effect, kind_of_fresh};
 use super::gap::GapLeft;
+use super::right_row::RightRow;
 use crate::intersect::{Chart, Family, SetId, Sources};
 use crate::lexer::ConfigId;
 use crate::vocabulary::{EffectId, Group, TokenId};
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -48,112 +48,6 @@ impl Choice {
 }
 
 pub type LeftRow = Vec<(ConfigId, SetId)>;
-
-#[derive(Clone, Debug, Default)]
-struct RightRow {
-    /// By configuration: which of `points` it is.
-    of_config: SmallMap<ConfigId, u32>,
-    points: SmallVec<[RightPoint; 1]>,
-    /// Points by the hash of their sources, where there are more than [`FEW`].
-    by_sources: FxHashMap<u64, SmallVec<[u32; 1]>>,
-    /// Groups of effects of the slot that begins at this boundary.
-    of_effects: SmallMap<u32, SetId>,
-    /// Fresh configurations in front of the slot that begins at this boundary.
-    of_fresh: SmallMap<ConfigId, SetId>,
-    /// The hub of the pool gap that ends at this boundary, for gaps of so many cells and with this pool.
-    hub: Option<(u32, usize, Family)>,
-}
-
-/// Entries up to which they are a list.
-const FEW: usize = 8;
-
-/// A map that mostly has few entries: behind one token a row has one or two configurations.
-#[derive(Clone, Debug)]
-struct SmallMap<K, V> {
-    few: SmallVec<[(K, V); 2]>,
-    /// All of them, where there are more than [`FEW`].
-    many: FxHashMap<K, V>,
-}
-
-impl<K, V> Default for SmallMap<K, V> {
-    fn default() -> SmallMap<K, V> {
-        SmallMap { few: SmallVec::new(), many: FxHashMap::default() }
-    }
-}
-
-impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
-    #[inline]
-    fn get(&self, key: K) -> Option<V> {
-        match self.many.is_empty() {
-            true => self.few.iter().find(|entry| entry.0 == key).map(|entry| entry.1),
-            false => self.many.get(&key).copied(),
-        }
-    }
-
-    fn has(&self, key: K) -> bool {
-        self.get(key).is_some()
-    }
-
-    fn insert(&mut self, key: K, value: V) {
-        if let Some(entry) = self.few.iter_mut().find(|entry| entry.0 == key) {
-            entry.1 = value;
-            return;
-        }
-        if self.many.is_empty() && self.few.len() < FEW {
-            self.few.push((key, value));
-            return;
-        }
-        self.many.extend(self.few.drain(..));
-        self.many.insert(key, value);
-    }
-}
-
-fn hash_of(sources: &Sources) -> u64 {
-    let mut hasher = FxHasher::default();
-    sources.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// What a set is built from: kept apart from the set, because most are only ever parts of a union. Many configurations share one.
-#[derive(Clone, Debug)]
-struct RightPoint {
-    sources: Sources,
-    set: Option<SetId>,
-}
-
-impl RightRow {
-    fn insert(&mut self, c: ConfigId, sources: Sources) {
-        let id = match self.known_point(&sources) {
-            Some(id) => id,
-            None => {
-                self.points.push(RightPoint { sources, set: None });
-                self.points.len() as u32 - 1
-            }
-        };
-        self.of_config.insert(c, id);
-    }
-
-    /// The point with these sources; if there is none, the next one is noted as that.
-    fn known_point(&mut self, sources: &Sources) -> Option<u32> {
-        let same = |point: &RightPoint| point.sources == *sources;
-        if self.points.len() < FEW {
-            return self.points.iter().position(same).map(|at| at as u32);
-        }
-        if self.by_sources.is_empty() {
-            (0..).zip(&self.points).for_each(|(id, point)| self.by_sources.entry(hash_of(&point.sources)).or_default().push(id));
-        }
-        let alike = self.by_sources.entry(hash_of(sources)).or_default();
-        let known = alike.iter().copied().find(|&id| same(&self.points[id as usize]));
-        if known.is_none() {
-            alike.push(self.points.len() as u32);
-        }
-        known
-    }
-
-    fn sources(&self, c: ConfigId) -> Option<&Sources> {
-        self.of_config.get(c).map(|id| &self.points[id as usize].sources)
-    }
-}
 
 #[derive(Clone, Debug)]
 pub struct View {
