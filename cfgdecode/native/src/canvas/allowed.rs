@@ -332,11 +332,11 @@ impl Session {
 
     /// What is allowed between margins, wider ones later, until that is all.
     fn sort_inside(&mut self, ctx: &mut Context<'_>, gap: Range<usize>) -> Shared {
-        let mut sorted = self.all_undecided(true);
         let mut by_margin: Vec<(usize, Sorted)> = Vec::new();
         let margins: Vec<usize> = MARGINS.into_iter().filter(|&margin| inside(&gap, margin).len() >= 2).collect();
         // Between a narrow margin comments and strings may have no room to end; without them each token has to be looked at.
-        let first = margins.iter().position(|&margin| self.takes_in_most(ctx, inside(&gap, margin))).unwrap_or(0);
+        let taken_in = (0..).zip(&margins).find_map(|(k, &margin)| Some((k, self.take_in_most(ctx, inside(&gap, margin))?)));
+        let (first, mut sorted) = taken_in.unwrap_or_else(|| (0, self.all_undecided(true)));
         let mut margins = margins[first..].iter().copied().peekable();
         while let Some(margin) = margins.next() {
             let cells = inside(&gap, margin);
@@ -449,8 +449,8 @@ impl Session {
         }
     }
 
-    /// Whether comments and strings take in most tokens at each of these cells of a gap.
-    fn takes_in_most(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> bool {
+    /// What comments and strings take in at each of these cells of a gap, if that is most tokens.
+    fn take_in_most(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Option<Sorted> {
         let opening = around(0, Detail::Coarse);
         let mut sorted = self.all_undecided(true);
         self.open_around(cells.clone(), opening);
@@ -461,7 +461,7 @@ impl Session {
             view.set_steady(false);
         }
         self.close_again(cells.start, opening);
-        takes_in_most
+        takes_in_most.then_some(sorted)
     }
 
     /// The first look at a cell near the right end of a gap, from what is left of all these cells: they share the sets.
