@@ -451,17 +451,14 @@ impl Session {
 
     /// What comments and strings take in at each of these cells of a gap, if that is most tokens.
     fn take_in_most(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Option<Sorted> {
-        let opening = around(0, Detail::Coarse);
         let mut sorted = self.all_undecided(true);
-        self.open_around(cells.clone(), opening);
-        let mut takes_in_most = false;
-        if let Some(view) = self.concrete_mut() {
+        let takes_in_most = self.with_opening(cells.clone(), around(0, Detail::Coarse), |view| {
             view.set_steady(true);
-            takes_in_most = Pass::new(ctx, view, cells.clone(), &mut sorted).takes_in_most();
+            let takes_in_most = Pass::new(ctx, view, cells, &mut sorted).takes_in_most();
             view.set_steady(false);
-        }
-        self.close_again(cells.start, opening);
-        takes_in_most.then_some(sorted)
+            takes_in_most
+        });
+        (takes_in_most == Some(true)).then_some(sorted)
     }
 
     /// The first look at a cell near the right end of a gap, from what is left of all these cells: they share the sets.
@@ -471,14 +468,11 @@ impl Session {
         if first > i || first < gap.start + MARGINS[0] || !self.shared.as_ref().is_some_and(|shared| shared.gap.contains(&i)) {
             return;
         }
-        let opening = around(0, Detail::Coarse);
-        self.open_around(i..i + 1, opening);
-        if let Some(view) = self.concrete_mut() {
+        self.with_opening(i..i + 1, around(0, Detail::Coarse), |view| {
             view.steady_left = true;
             Pass::new(ctx, view, first..i + 1, sorted).run();
             view.steady_left = false;
-        }
-        self.close_again(i, opening);
+        });
     }
 
     /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.
@@ -775,8 +769,17 @@ impl Session {
         }
     }
 
+    /// Runs `f` on the concrete view with what is around these cells of a gap opened. None if there is no such view.
+    pub(super) fn with_opening<T>(&mut self, cells: Range<usize>, opening: Opening, f: impl FnOnce(&mut View) -> T) -> Option<T> {
+        let first = cells.start;
+        self.open_around(cells, opening);
+        let answer = self.concrete_mut().map(f);
+        self.close_again(first, opening);
+        answer
+    }
+
     /// Opens what is around these cells of a gap in the concrete view.
-    pub(super) fn open_around(&mut self, cells: Range<usize>, opening: Opening) {
+    fn open_around(&mut self, cells: Range<usize>, opening: Opening) {
         let (a, b) = self.reach(cells.start, opening);
         let choices = self.sketched_beside(a..b, opening.detail, if opening.splits { &cells } else { &(0..0) });
         let open: Vec<bool> = (a..b).map(|j| self.slots()[j] == Slot::Open).collect();
@@ -790,7 +793,7 @@ impl Session {
         view.set_ends(ends);
     }
 
-    pub(super) fn close_again(&mut self, i: usize, opening: Opening) {
+    fn close_again(&mut self, i: usize, opening: Opening) {
         let (a, b) = self.reach(i, opening);
         let Some(mut concrete) = self.concrete.take() else { return };
         self.close_window(&mut concrete, a..b);

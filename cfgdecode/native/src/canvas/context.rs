@@ -1,4 +1,4 @@
-//! One step over a slot: from the left row in front of it to the one behind it.
+//! One step over a slot, or over one of several tokens and the one token behind it: from the left row in front to the one behind.
 //!
 //! Terms. A token's *effect* on a lexer configuration is a tree of lexemes that it ends; the points inside it are
 //! points of the canvas graph like any other.

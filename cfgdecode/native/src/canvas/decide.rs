@@ -213,11 +213,11 @@ impl Session {
 
     fn find_near(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId, openings: impl Iterator<Item = Opening>) -> Option<(usize, Witness)> {
         for opening in openings {
-            self.open_around(i..i + 1, opening);
-            let view = self.concrete_mut()?;
-            view.set_choice(i, Choice::One(token));
-            let found = find_witness(ctx, view);
-            self.close_again(i, opening);
+            let found = self.with_opening(i..i + 1, opening, |view| {
+                view.set_choice(i, Choice::One(token));
+                find_witness(ctx, view)
+            });
+            let found = found.flatten();
             if found.is_some() || ctx.stop() {
                 return found;
             }
@@ -454,17 +454,9 @@ fn find_end(ctx: &mut Context<'_>, view: &mut View) -> Option<usize> {
 
 /// Whether something passes this boundary.
 pub(super) fn fits_at(ctx: &mut Context<'_>, view: &mut View, boundary: usize) -> bool {
-    let boundary = narrow(view, boundary);
+    let boundary = view.narrow(boundary);
     let row = view.left_row(ctx, boundary).clone();
     fits_row(ctx, view, boundary, &row)
-}
-
-/// Behind cells of several tokens there are many configurations, and few behind one token more: what passes a boundary passes the
-/// one behind that token as well.
-pub(super) fn narrow(view: &View, boundary: usize) -> usize {
-    let is_wide = boundary > 0 && !matches!(view.choice(boundary - 1), Choice::One(_));
-    let has_one = boundary < view.len() && matches!(view.choice(boundary), Choice::One(_)) && !view.ends_at(boundary);
-    boundary + usize::from(is_wide && has_one)
 }
 
 /// The same of this left row.

@@ -8,7 +8,6 @@
 //! Cost: for each slot, the effects of its tokens in the configurations of the row in front until one fits.
 
 use super::context::Context;
-use super::decide::narrow;
 use super::view::{Choice, LeftRow, View};
 use crate::intersect::{Chart, SetId, Sources};
 use crate::lexer::{ConfigId, DEAD};
@@ -56,7 +55,7 @@ impl Step {
 
 /// Tokens for these slots of a view that fit what lies on either side of them; those of the latest witness where they can stay.
 pub(super) fn read_off(ctx: &mut Context<'_>, view: &mut View, slots: Range<usize>, latest: &[TokenId]) -> Option<Vec<TokenId>> {
-    let b = narrow(view, slots.end);
+    let b = view.narrow(slots.end);
     let row = plain_row(ctx, view, b);
     let step = row.iter().find_map(|&(config, l)| {
         let right = view.right_set(ctx, b, config);

@@ -187,30 +187,22 @@ impl GapLeft {
             return Some(Arrived::Hub(Next { token, config, right }, m - 1));
         }
         let part = ctx.pool.part_of.get(&config).filter(|p| p.cost() <= m)?.clone();
-        let next = self.spell_back(ctx, m, &part, None, right, tokens)?;
+        let next = self.spell_back(ctx, m, &part, right, tokens)?;
         Some(Arrived::Hub(next, m - part.cost()))
     }
 
-    /// The tokens from the hub to a configuration with `right` behind it, if that fits the hub in front. If they are (in the end) a lexeme
-    /// of a known terminal, it is asked first whether that is expected.
-    fn spell_back(
-        &self,
-        ctx: &mut Context<'_>,
-        m: u32,
-        way: &Spelling,
-        terminal: Option<TerminalId>,
-        right: SetId,
-        tokens: &mut Vec<TokenId>,
-    ) -> Option<Next> {
-        let hub = self.hub.member(m - way.cost());
-        if terminal.is_some_and(|terminal| !ctx.charts.left.expects(ctx.symbols, hub, terminal)) {
-            return None;
-        }
+    /// Whether a lexeme of this terminal may stand behind so many tokens.
+    fn expects(&self, ctx: &Context<'_>, m: u32, terminal: Option<TerminalId>) -> bool {
+        terminal.is_none_or(|terminal| ctx.charts.left.expects(ctx.symbols, self.hub.member(m), terminal))
+    }
+
+    /// The tokens from the hub to a configuration with `right` behind it, if that fits the hub in front.
+    fn spell_back(&self, ctx: &mut Context<'_>, m: u32, way: &Spelling, right: SetId, tokens: &mut Vec<TokenId>) -> Option<Next> {
         let (config, token) = (way.configs[0], way.tokens[0]);
         let right = ctx.back(config, &way.tokens[1..], &way.configs[1..], right)?;
         let next = Next { token, config, right };
         let at_hub = ctx.right_before(ctx.pool.begin, next)?;
-        if !ctx.charts.fits(ctx.symbols, hub, at_hub) {
+        if !ctx.charts.fits(ctx.symbols, self.hub.member(m - way.cost()), at_hub) {
             return None;
         }
         tokens.extend(way.tokens.iter().rev());
@@ -249,18 +241,17 @@ impl GapLeft {
             return Some((next, left));
         }
         for i in 0..ctx.pool.lexemes.len() {
-            if ctx.pool.lexemes[i].cost() > m {
+            let (cost, terminal) = (ctx.pool.lexemes[i].cost(), ctx.pool.lexemes[i].terminal);
+            if cost > m {
                 break;
             }
-            let lexeme = &ctx.pool.lexemes[i];
-            let hub = self.hub.member(m - lexeme.cost());
-            if lexeme.terminal.is_some_and(|terminal| !ctx.charts.left.expects(ctx.symbols, hub, terminal)) {
+            if !self.expects(ctx, m - cost, terminal) {
                 continue;
             }
-            let lexeme = lexeme.clone();
+            let lexeme = ctx.pool.lexemes[i].clone();
             let Some(right) = ctx.right_before(lexeme.spelling.last(ctx.pool.begin), next) else { continue };
-            if let Some(next) = self.spell_back(ctx, m, &lexeme.spelling, None, right, tokens) {
-                return Some((next, m - lexeme.cost()));
+            if let Some(next) = self.spell_back(ctx, m, &lexeme.spelling, right, tokens) {
+                return Some((next, m - cost));
             }
         }
         self.stretch(ctx, m, next, tokens)
@@ -293,11 +284,14 @@ impl GapLeft {
             let Some(right) = ctx.right_before(stretch.tail.last(middle), next) else { continue };
             let Some(right) = ctx.back(middle, &stretch.tail.tokens, &stretch.tail.configs, right) else { continue };
             for more in 1..=m - stretch.cost() {
+                let left = m - stretch.tail.cost() - more;
+                if !self.expects(ctx, left - stretch.head.cost(), terminal) {
+                    continue;
+                }
                 let mut longer = stretch.tail.tokens.clone();
                 longer.reverse();
                 longer.extend(std::iter::repeat_n(stretch.repeated, more as usize));
-                let left = m - stretch.tail.cost() - more;
-                if let Some(next) = self.spell_back(ctx, left, &stretch.head, terminal, right, &mut longer) {
+                if let Some(next) = self.spell_back(ctx, left, &stretch.head, right, &mut longer) {
                     tokens.append(&mut longer);
                     return Some((next, left - stretch.head.cost()));
                 }

@@ -170,6 +170,14 @@ impl View {
         self.ends[boundary]
     }
 
+    /// Behind cells of several tokens there are many configurations, and few behind one token more: what passes a boundary passes the
+    /// one behind that token as well.
+    pub(super) fn narrow(&self, boundary: usize) -> usize {
+        let is_one = |i: usize| matches!(self.choices[i], Choice::One(_));
+        let is_wide = boundary > 0 && !is_one(boundary - 1);
+        boundary + usize::from(is_wide && boundary < self.len() && is_one(boundary) && !self.ends[boundary])
+    }
+
     /// The left row at a boundary.
     pub fn left_row(&mut self, ctx: &mut Context<'_>, boundary: usize) -> &Arc<LeftRow> {
         while self.left_valid < boundary {

@@ -570,7 +570,7 @@ impl Effects {
     }
 
     /// Drops the tables when they take up too much.
-    fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self) {
         if self.bytes + self.groups.memory_bytes() > self.max_bytes {
             self.groups.clear();
             self.below.clear();

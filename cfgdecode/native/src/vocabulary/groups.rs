@@ -113,6 +113,7 @@ impl Effects {
     }
 
     fn group_behind_anew(&mut self, vocabulary: &Vocabulary, group: &Arc<Group>, token: TokenId) -> Arc<Group> {
+        self.make_room();
         let mut effects: Vec<EffectId> = group.ends.iter().map(|&c| self.of_token(vocabulary, c, token)).filter(|&e| e != Self::DEAD).collect();
         effects.sort_unstable();
         effects.dedup();
