@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from . import _native
+try:
+    from . import _native
+except ImportError as error:
+    raise ImportError(
+        "this copy of cfgdecode has no native core beside it: it is the source tree, found before the installed "
+        "package. Install it in place (pip install -e .) or start Python in another folder"
+    ) from error
 from .errors import CanvasError, GrammarError, VocabularyError
 from .grammar import GrammarIR, Terminal
 from .vocabulary import Vocabulary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,17 @@ def test_import_loads_no_heavy_package():
     code = f"import sys, cfgdecode; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_source_tree_without_the_core_says_what_to_do(tmp_path):
+    shutil.copytree(
+        PACKAGE,
+        tmp_path / "cfgdecode",
+        ignore=shutil.ignore_patterns("_native.*.so", "_native*.pyd", "native", "__pycache__"),
+    )
+    done = subprocess.run([sys.executable, "-c", "import cfgdecode"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "pip install -e ." in done.stderr
 
 
 def test_the_package_says_that_it_is_typed():
