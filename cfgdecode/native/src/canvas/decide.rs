@@ -19,65 +19,56 @@ use crate::lexer::ConfigId;
 use crate::vocabulary::TokenId;
 use std::ops::Range;
 
-/// What a repair may rewrite.
+/// What a repair may rewrite: gaps around the change, on its right one more after the other until there is a filling, since the rows
+/// on their left stay.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// Gaps on either side of the change.
-    n_gaps: usize,
+    /// Gaps on the left of the change.
+    left: usize,
+    /// The most gaps on its right.
+    right: usize,
     detail: Detail,
-    /// Places further away as well (`chase.rs`), each with so many gaps on either side.
-    apart: Option<usize>,
+    /// Before the window grows: places further away as well (`chase.rs`).
+    apart: bool,
     /// Of several changes it is that around the first: the others are among the places.
     is_first: bool,
 }
 
-const fn near(n_gaps: usize, detail: Detail) -> Window {
-    Window { n_gaps, detail, apart: None, is_first: false }
+const fn near(left: usize, right: usize, detail: Detail) -> Window {
+    Window { left, right, detail, apart: false, is_first: false }
 }
 
-const fn apart(n_gaps: usize, detail: Detail, beside: usize) -> Window {
-    Window { n_gaps, detail, apart: Some(beside), is_first: false }
+const fn apart(left: usize, right: usize, detail: Detail) -> Window {
+    Window { apart: true, ..near(left, right, detail) }
 }
 
 const fn across(n_gaps: usize, detail: Detail) -> Window {
-    Window { n_gaps, detail, apart: Some(0), is_first: true }
+    Window { is_first: true, ..apart(n_gaps, n_gaps, detail) }
 }
 
-/// Windows, tried in turn: plain tokens in a wider one before others in a narrow one. A witness that hides decided text in a comment or
-/// a string is at odds with most of what comes later.
-const WINDOWS: [Window; 20] = [
-    near(0, Detail::Lean),
-    apart(0, Detail::Plain, 0),
-    near(1, Detail::Plain),
-    near(2, Detail::Plain),
-    near(1, Detail::Lean),
-    near(2, Detail::Lean),
-    apart(1, Detail::Lean, 0),
-    near(4, Detail::Plain),
-    near(1, Detail::Closing),
-    near(1, Detail::Edges),
-    near(8, Detail::Plain),
-    near(4, Detail::Lean),
-    near(2, Detail::Edges),
-    near(16, Detail::Plain),
-    near(8, Detail::Lean),
-    apart(2, Detail::Lean, 1),
-    near(4, Detail::Edges),
-    near(16, Detail::Lean),
-    near(8, Detail::Edges),
-    near(2, Detail::Fine),
-];
+/// Gaps on the right of a change with which a window is tried.
+const WIDTHS: [usize; 10] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24];
+
+impl Window {
+    fn widths(&self) -> impl Iterator<Item = usize> {
+        let (least, most) = (self.left.min(self.right).min(1), self.right);
+        WIDTHS.into_iter().filter(move |&n| least <= n && n <= most)
+    }
+}
+
+/// Windows, tried in turn: those that find most for their cost first. Before it is asked whether the canvas is dead.
+const NEAR: [Window; 4] = [near(0, 0, Detail::Lean), apart(1, 1, Detail::Plain), apart(1, 1, Detail::Lean), near(2, 8, Detail::Lean)];
+/// Before the first sketch.
+const FAR: [Window; 5] =
+    [near(1, 2, Detail::Edges), near(4, 3, Detail::Plain), near(8, 24, Detail::Lean), near(2, 1, Detail::Fine), near(3, 3, Detail::Edges)];
+/// Before the second.
+const FURTHEST: [Window; 1] = [near(8, 6, Detail::Edges)];
 /// The same for several changes as one.
-const ACROSS: [Window; 4] = [near(0, Detail::Lean), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Lean)];
+const ACROSS: [Window; 4] = [near(0, 0, Detail::Lean), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Lean)];
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.
 const MAX_DECIDED: usize = 512;
-/// Windows that are tried before the canvas is looked at as a whole.
-const N_NEAR: usize = 7;
-/// Windows further away that are tried before sketches, and sketches that cost less than the windows left.
-const N_FAR: usize = 9;
-const N_CHEAP: usize = 1;
 /// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
 const EXACT_SHARE: usize = 10;
 const FEW_GAPS: usize = 4;
@@ -130,7 +121,7 @@ impl Session {
     pub(super) fn find_nearby(&mut self, ctx: &mut Context<'_>) -> Option<Answer> {
         self.clock.enter(Stage::Repair);
         let has_several = self.concrete.as_ref().is_some_and(|concrete| concrete.changed.len() > 1);
-        if has_several && self.repair(ctx, &ACROSS) || self.repair(ctx, &WINDOWS[..N_NEAR]) {
+        if has_several && self.repair(ctx, &ACROSS) || self.repair(ctx, &NEAR) {
             return Some(Answer::Completable);
         }
         self.clock.enter(Stage::Dead);
@@ -146,19 +137,13 @@ impl Session {
         if near.is_some() {
             return near;
         }
-        let far = &WINDOWS[N_NEAR..];
-        session.clock.enter(Stage::Repair);
-        let (far, furthest) = far.split_at(N_FAR);
-        if session.repair(ctx, far) {
-            return Some(Answer::Completable);
-        }
         for k in 0..session.sketches.len() {
             session.clock.enter(Stage::Repair);
-            if k == N_CHEAP && session.repair(ctx, furthest) {
+            if k == 0 && session.repair(ctx, &FAR) || k == 1 && session.repair(ctx, &FURTHEST) {
                 return Some(Answer::Completable);
             }
             session.clock.enter(Stage::Dead);
-            if k == N_CHEAP + 1 && session.is_dead_counted(ctx) {
+            if k == 2 && session.is_dead_counted(ctx) {
                 return Some(Answer::Dead);
             }
             session.clock.enter(Stage::Sketch);
@@ -336,7 +321,7 @@ impl Session {
         let Some(mut concrete) = self.concrete.take() else { return false };
         let slot = std::mem::replace(&mut self.slots[i], Slot::Token(token));
         concrete.changed.push(i);
-        let mut windows = WINDOWS.iter().filter(|window| window.apart.is_some());
+        let mut windows = NEAR.iter().filter(|window| window.apart);
         let damage = self.damage(&mut concrete);
         let fits = damage.is_some_and(|damage| windows.any(|window| self.rewritten(ctx, &mut concrete, &damage, window).is_some()));
         self.slots[i] = slot;
@@ -387,30 +372,37 @@ impl Session {
 
     fn rewritten_in(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, damage: &Damage, window: &Window) -> Option<(usize, Witness)> {
         let end = damage.end;
-        let whole = |view: &View| self.spelled_out(view, end).map(|witness| (end, witness));
-        let Some(slots) = &damage.slots else { return whole(&concrete.view) };
+        let Some(slots) = &damage.slots else {
+            return self.spelled_out(&concrete.view, end).map(|witness| (end, witness));
+        };
         let last = if window.is_first { slots.start + 1 } else { slots.end };
-        let (a, b) = self.window(slots.start, last, window.n_gaps, end);
-        if a > b || ctx.stop() {
-            return None;
+        let first = self.gaps_before(slots.start, window.left);
+        let opens = window.left > 0 || end > concrete.end || concrete.torn.is_some();
+        let mut open = first..first;
+        for (k, n_gaps) in window.widths().enumerate() {
+            let behind = self.gaps_behind(last, n_gaps, end);
+            if first > behind || k > 0 && behind == open.end || ctx.stop() {
+                break;
+            }
+            if opens {
+                self.open_window(&mut concrete.view, open.end..behind, window.detail);
+            }
+            open.end = behind;
+            let filled = !window.is_first && self.fill(ctx, concrete, open.clone());
+            let filled = filled || k == 0 && window.apart && self.fill_apart(ctx, concrete, open.clone(), (slots.end, end), window.detail);
+            if filled {
+                return self.spelled_out(&concrete.view, end).map(|witness| (end, witness));
+            }
         }
-        if window.n_gaps > 0 || end > concrete.end || concrete.torn.is_some() {
-            self.open_window(&mut concrete.view, a..b, window.detail);
-        }
-        let open = match window.apart {
-            Some(beside) => self.chase(ctx, concrete, a..b, (slots.end, end), (window.detail, beside)),
-            None => Some(a..b),
-        };
-        let tokens = open.clone().and_then(|open| read_off(ctx, &mut concrete.view, open, &concrete.tokens));
-        let open = open.unwrap_or(a..b);
-        let Some(tokens) = tokens else {
-            self.close_window(concrete, open);
-            return None;
-        };
-        for (i, token) in open.zip(tokens) {
-            concrete.view.set_choice(i, Choice::One(token));
-        }
-        whole(&concrete.view)
+        self.close_window(concrete, open);
+        None
+    }
+
+    /// Puts tokens into these open slots that fit what lies on either side of them; false if there are none.
+    pub(super) fn fill(&self, ctx: &mut Context<'_>, concrete: &mut Concrete, open: Range<usize>) -> bool {
+        let Some(tokens) = read_off(ctx, &mut concrete.view, open.clone(), &concrete.tokens) else { return false };
+        open.zip(tokens).for_each(|(i, token)| concrete.view.set_choice(i, Choice::One(token)));
+        true
     }
 
     /// The witness that a view of one token in each slot is, up to the end of its text and behind it.
@@ -437,13 +429,19 @@ impl Session {
 
     /// From `lo..hi` on, the next `n_gaps` gaps on either side, before `end`.
     pub(super) fn window(&self, lo: usize, hi: usize, n_gaps: usize, end: usize) -> (usize, usize) {
-        let (mut a, mut b) = (lo, hi.min(end));
-        for _ in 0..n_gaps {
-            let decided = |i: &usize| self.slots[*i].is_decided();
-            a = (0..a).rev().skip_while(decided).take_while(|i| !decided(i)).last().unwrap_or(a);
-            b = (b..end).find(|i| !decided(i)).map_or(b, |i| (i..end).find(decided).unwrap_or(end));
-        }
-        (a, b)
+        (self.gaps_before(lo, n_gaps), self.gaps_behind(hi, n_gaps, end))
+    }
+
+    /// The first slot of so many gaps in front of slot `lo`, as far as there are so many.
+    fn gaps_before(&self, lo: usize, n_gaps: usize) -> usize {
+        let decided = |i: &usize| self.slots[*i].is_decided();
+        (0..n_gaps).fold(lo, |a, _| (0..a).rev().skip_while(decided).take_while(|i| !decided(i)).last().unwrap_or(a))
+    }
+
+    /// The boundary behind so many gaps from slot `hi` on, before `end`.
+    fn gaps_behind(&self, hi: usize, n_gaps: usize, end: usize) -> usize {
+        let decided = |i: &usize| self.slots[*i].is_decided();
+        (0..n_gaps).fold(hi.min(end), |b, _| (b..end).find(|i| !decided(i)).map_or(b, |i| (i..end).find(decided).unwrap_or(end)))
     }
 }
 
