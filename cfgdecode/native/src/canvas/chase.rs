@@ -7,7 +7,7 @@
 //! Cost: a row per slot between the places, of few items since each holds one token, and a window per place.
 
 use super::context::Context;
-use super::decide::fits_at;
+use super::decide::{REACH, fits_at};
 use super::session::{Concrete, Session};
 use super::sketch::{Detail, gap_of};
 use super::slots::Slot;
@@ -74,8 +74,13 @@ impl Chase<'_> {
             if ctx.stop() {
                 return None;
             }
-            if b >= self.behind && fits_at(ctx, view, b) {
-                return Some(b);
+            if b >= self.behind {
+                if fits_at(ctx, view, b) {
+                    return Some(b);
+                }
+                if self.is_open(b) {
+                    return None; // more of a long gap would rarely help
+                }
             }
         }
         None
@@ -85,10 +90,11 @@ impl Chase<'_> {
         i < self.end && self.session.slots[i] == Slot::Open
     }
 
-    /// Opens the gap of slot `i` as far as it is within these slots; the boundary behind it.
+    /// Opens the gap of slot `i`, of a long one the first cells, as far as it is within these slots; the boundary behind them.
     fn open(&mut self, view: &mut View, i: usize, within: Range<usize>) -> usize {
         let gap = gap_of(&self.session.slots, i);
-        let place = gap.start.max(within.start)..gap.end.min(within.end);
+        let first = gap.start.max(within.start);
+        let place = first..gap.end.min(within.end).min(first + REACH);
         self.session.open_window(view, place.clone(), self.detail);
         self.opened.push(place.clone());
         place.end

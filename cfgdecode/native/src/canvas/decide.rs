@@ -46,6 +46,8 @@ const fn across(n_gaps: usize, detail: Detail) -> Window {
     Window { is_first: true, ..apart(n_gaps, n_gaps, detail) }
 }
 
+/// Cells of a long gap at a window's end, or of a place further away, that are opened.
+pub(super) const REACH: usize = 32;
 /// Gaps on the right of a change with which a window is tried.
 const WIDTHS: [usize; 10] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24];
 
@@ -380,7 +382,7 @@ impl Session {
         let opens = window.left > 0 || end > concrete.end || concrete.torn.is_some();
         let mut open = first..first;
         for (k, n_gaps) in window.widths().enumerate() {
-            let behind = self.gaps_behind(last, n_gaps, end);
+            let behind = self.cells_behind(last, n_gaps, end);
             if first > behind || k > 0 && behind == open.end || ctx.stop() {
                 break;
             }
@@ -436,6 +438,14 @@ impl Session {
     fn gaps_before(&self, lo: usize, n_gaps: usize) -> usize {
         let decided = |i: &usize| self.slots[*i].is_decided();
         (0..n_gaps).fold(lo, |a, _| (0..a).rev().skip_while(decided).take_while(|i| !decided(i)).last().unwrap_or(a))
+    }
+
+    /// The same, but of a long gap at the end only its first cells: what the others hold mostly stays.
+    fn cells_behind(&self, hi: usize, n_gaps: usize, end: usize) -> usize {
+        let all = self.gaps_behind(hi, n_gaps, end);
+        let nearer = self.gaps_behind(hi, n_gaps.saturating_sub(1), end);
+        let first = (nearer..all).find(|&i| !self.slots[i].is_decided());
+        first.map_or(all, |first| all.min(first + REACH))
     }
 
     /// The boundary behind so many gaps from slot `hi` on, before `end`.
