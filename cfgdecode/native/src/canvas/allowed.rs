@@ -396,6 +396,9 @@ impl Session {
         if !is_shared {
             self.pass_behind_margin(ctx, i, sorted);
         }
+        if self.slots()[..i].iter().all(Slot::is_decided) {
+            self.with_opening(i..i + 1, around(0, Detail::Coarse), |view| Pass::new(ctx, view, i..i + 1, sorted).ruling_out().run());
+        }
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
         for (rank, look) in LOOKS.into_iter().enumerate() {
             if self.is_new(look, i, &mut seen) {

@@ -330,6 +330,17 @@ impl Context<'_> {
         self.charts.left.build(self.symbols, &mut sources)
     }
 
+    /// Whether the pending lexeme of configuration `c` can end as nothing that this left set expects.
+    pub(super) fn is_unexpected(&mut self, c: ConfigId, left: SetId) -> bool {
+        if self.effects.lexer.is_fresh(c) {
+            return false;
+        }
+        let Some(loose) = self.loose.as_mut() else { return false };
+        let ends = loose.completions(&self.constraint.vocabulary, self.effects, c);
+        let charts = &self.charts;
+        !ends.iter().any(|end| end.terminal.is_none_or(|t| charts.left.expects(self.symbols, left, t)))
+    }
+
     pub(super) fn right_arc(&mut self, terminal: u32, right: SetId) -> SetId {
         let mut sources = Sources::default();
         sources.arcs.push((terminal, right));

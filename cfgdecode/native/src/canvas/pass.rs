@@ -11,6 +11,7 @@
 use super::allowed::Sorted;
 use super::context::{Context, push_new};
 use super::view::{LeftRow, View};
+use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
 use crate::lexer::{ConfigId, DEAD};
 use crate::vocabulary::{Branch, Class, EffectId, TokenId, TokenSet, Vocabulary};
@@ -36,13 +37,32 @@ pub(super) struct Pass<'p, 'c> {
     /// Token sets of which nothing is undecided any more, kept alive.
     settled: FxHashSet<*const TokenId>,
     kept: Vec<TokenSet>,
-    memo: FxHashMap<(EffectId, SetId), bool>,
+    memo: FxHashMap<(EffectId, SetId), Fit>,
+    /// Tokens for which there is a place behind what is in front of the cell, if that is asked.
+    possible: Option<Bits>,
+}
+
+/// Whether what a token reads fits what is around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Yes,
+    /// There is a place for it behind what is on the left.
+    OnLeft,
+    No,
 }
 
 impl<'p, 'c> Pass<'p, 'c> {
     /// A pass over a view with what stands in place of `cells` left open.
     pub(super) fn new(ctx: &'p mut Context<'c>, view: &'p mut View, cells: Range<usize>, sorted: &'p mut Sorted) -> Pass<'p, 'c> {
-        Pass { ctx, view, cells, sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default() }
+        Pass { ctx, view, cells, sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default(), possible: None }
+    }
+
+    /// Takes out as well what has no place behind what is in front of the cell: right if all of that is decided.
+    pub(super) fn ruling_out(mut self) -> Self {
+        let mut others = self.sorted.undecided.clone();
+        others.subtract(self.ctx.constraint.vocabulary.texts());
+        self.possible = Some(others);
+        self
     }
 
     /// Moves the undecided tokens that the view allows.
@@ -55,6 +75,11 @@ impl<'p, 'c> Pass<'p, 'c> {
             row.extend(fresh); // behind a token's first byte most of them are one
         }
         self.by_bytes(&row);
+        if let Some(possible) = self.possible.take()
+            && !self.ctx.stop()
+        {
+            self.sorted.undecided.intersect(&possible);
+        }
     }
 
     /// What comments and strings take in. Returns the row in front of the cells.
@@ -130,10 +155,7 @@ impl<'p, 'c> Pass<'p, 'c> {
             if self.settled.contains(&class.tokens.list.as_ptr()) {
                 continue;
             }
-            if !class.tokens.meets(&self.sorted.undecided) {
-                self.settle(&class.tokens);
-            } else if self.fits(class.effect, set) {
-                class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed);
+            if !class.tokens.meets(&self.sorted.undecided) || self.sort_class(class, set) {
                 self.settle(&class.tokens);
             }
         }
@@ -167,8 +189,8 @@ impl<'p, 'c> Pass<'p, 'c> {
             for (d, set) in points {
                 if tokens.len() > few {
                     for class in self.ctx.effects.classes_below(&vocabulary, d, child).iter() {
-                        if class.tokens.meets(&self.sorted.undecided) && self.fits(class.effect, set) {
-                            class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed);
+                        if class.tokens.meets(&self.sorted.undecided) {
+                            self.sort_class(class, set);
                         }
                     }
                     continue;
@@ -176,39 +198,69 @@ impl<'p, 'c> Pass<'p, 'c> {
                 tokens.retain(|&t| self.sorted.undecided.has(t));
                 for &t in &tokens {
                     let effect = self.ctx.effects.behind_first(&vocabulary, d, t);
-                    if self.fits(effect, set) {
-                        self.sorted.undecided.remove(t);
-                        self.sorted.allowed.insert(t);
+                    match self.fit(effect, set) {
+                        Fit::Yes => {
+                            self.sorted.undecided.remove(t);
+                            self.sorted.allowed.insert(t);
+                        }
+                        Fit::OnLeft => _ = self.possible.as_mut().map(|possible| possible.insert(t)),
+                        Fit::No => {}
                     }
                 }
             }
         }
     }
 
+    /// Moves a class of tokens if it fits behind left set `set`; says whether it does.
+    fn sort_class(&mut self, class: &Class, set: SetId) -> bool {
+        let fit = self.fit(class.effect, set);
+        match (fit, &mut self.possible) {
+            (Fit::Yes, _) => class.tokens.move_over(&mut self.sorted.undecided, &mut self.sorted.allowed),
+            (Fit::OnLeft, Some(possible)) => class.tokens.list.iter().for_each(|&t| _ = possible.insert(t)),
+            _ => {}
+        }
+        fit == Fit::Yes
+    }
+
     /// Whether a token of this effect at the slot, read from left set `l`, leads to a completable canvas.
-    fn fits(&mut self, effect: EffectId, l: SetId) -> bool {
+    fn fit(&mut self, effect: EffectId, l: SetId) -> Fit {
         if let Some(&known) = self.memo.get(&(effect, l)) {
             return known;
         }
         let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.ctx.effects.branches(effect));
-        let fits = branches.into_iter().any(|branch| match branch {
-            Branch::End(c) => {
-                let r = self.view.right_set(self.ctx, self.cells.end, c);
-                self.ctx.charts.fits(self.ctx.symbols, l, r)
-            }
-            Branch::Skip(rest) => self.fits(rest, l),
-            Branch::Emit(t, rest) => {
-                if !self.ctx.charts.left.expects(self.ctx.symbols, l, t) {
-                    return false;
+        let mut best = Fit::No;
+        for branch in branches {
+            let fit = match branch {
+                Branch::End(c) => self.fit_end(c, l),
+                Branch::Skip(rest) => self.fit(rest, l),
+                Branch::Emit(t, rest) => match self.ctx.left_behind(Some(t), l) {
+                    Chart::DEAD => Fit::No,
+                    next => self.fit(rest, next),
+                },
+            };
+            match fit {
+                Fit::Yes => {
+                    best = fit;
+                    break;
                 }
-                let mut sources = Sources::default();
-                sources.arcs.push((t, l));
-                let next = self.ctx.charts.left.build(self.ctx.symbols, &mut sources);
-                next != Chart::DEAD && self.fits(rest, next)
+                Fit::OnLeft => best = fit,
+                Fit::No => {}
             }
-        });
-        self.memo.insert((effect, l), fits);
-        fits
+        }
+        self.memo.insert((effect, l), best);
+        best
+    }
+
+    /// The same where the token ends in configuration `c`.
+    fn fit_end(&mut self, c: ConfigId, l: SetId) -> Fit {
+        let r = self.view.right_set(self.ctx, self.cells.end, c);
+        if self.ctx.charts.fits(self.ctx.symbols, l, r) {
+            Fit::Yes
+        } else if self.possible.is_some() && self.ctx.is_unexpected(c, l) {
+            Fit::No
+        } else {
+            Fit::OnLeft
+        }
     }
 }
 
