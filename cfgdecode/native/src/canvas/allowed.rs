@@ -178,6 +178,8 @@ type Seen = (u8, (usize, usize), Detail, bool);
 #[derive(Debug)]
 pub(super) struct Shared {
     gap: Range<usize>,
+    /// What fits in a gap of some length.
+    possible: Bits,
     by_margin: Vec<(usize, Sorted)>,
 }
 
@@ -337,6 +339,8 @@ impl Session {
         // Between a narrow margin comments and strings may have no room to end; without them each token has to be looked at.
         let taken_in = (0..).zip(&margins).find_map(|(k, &margin)| Some((k, self.take_in_most(ctx, inside(&gap, margin))?)));
         let (first, mut sorted) = taken_in.unwrap_or_else(|| (0, self.all_undecided(true)));
+        let mut possible = sorted.undecided.clone();
+        possible.union(&sorted.allowed);
         let mut margins = margins[first..].iter().copied().peekable();
         while let Some(margin) = margins.next() {
             let cells = inside(&gap, margin);
@@ -354,6 +358,8 @@ impl Session {
                     let middle = (gap.start + gap.end) / 2;
                     self.drop_dead_nearby(ctx, middle, &[], &mut sorted);
                     self.drop_dead(ctx, middle, &mut sorted);
+                    possible = sorted.undecided.clone();
+                    possible.union(&sorted.allowed);
                 }
             }
             by_margin.push((margin, sorted.clone()));
@@ -361,7 +367,7 @@ impl Session {
                 break;
             }
         }
-        Shared { gap, by_margin }
+        Shared { gap, possible, by_margin }
     }
 
     /// What is known of an open cell from the others of its gap.
@@ -369,9 +375,10 @@ impl Session {
         if let Some(shared) = self.shared.as_ref().filter(|shared| shared.gap.contains(&i)) {
             let room = (i - shared.gap.start).min(shared.gap.end - 1 - i);
             let known = shared.by_margin.iter().rev().find(|known| known.0 <= room);
-            if let Some((_, sorted)) = known {
-                return (sorted.clone(), true);
-            }
+            return match known {
+                Some((_, sorted)) => (sorted.clone(), true),
+                None => (Sorted { allowed: self.no_tokens(), undecided: shared.possible.clone() }, false),
+            };
         }
         (self.all_undecided(true), false)
     }
@@ -393,9 +400,7 @@ impl Session {
 
     /// `is_shared`: what fits in no gap of any length is known.
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, is_shared: bool, sorted: &mut Sorted) {
-        if !is_shared {
-            self.pass_behind_margin(ctx, i, sorted);
-        }
+        self.pass_behind_margin(ctx, i, sorted);
         if self.slots()[..i].iter().all(Slot::is_decided) {
             self.with_opening(i..i + 1, around(0, Detail::Coarse), |view| Pass::new(ctx, view, i..i + 1, sorted).ruling_out().run());
         }

@@ -14,7 +14,7 @@ use super::view::{LeftRow, View};
 use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
 use crate::lexer::{ConfigId, DEAD};
-use crate::vocabulary::{Branch, Class, EffectId, TokenId, TokenSet, Vocabulary};
+use crate::vocabulary::{Branch, Class, EffectId, Leads, TokenId, TokenSet, Vocabulary};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -177,7 +177,7 @@ impl<'p, 'c> Pass<'p, 'c> {
                 of_byte[first as usize].push(t);
             }
         }
-        let mut of_class: FxHashMap<u8, LeftRow> = FxHashMap::default();
+        let mut of_class: FxHashMap<u8, Points> = FxHashMap::default();
         for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
             let mut tokens = std::mem::take(&mut of_byte[byte as usize]);
             if tokens.is_empty() || self.ctx.stop() {
@@ -185,8 +185,16 @@ impl<'p, 'c> Pass<'p, 'c> {
             }
             let few = FEW_TOKENS.max(vocabulary.n_below(child) / FEW_OF);
             let class = self.ctx.effects.lexer.byte_classes()[byte as usize];
-            let points = of_class.entry(class).or_insert_with(|| behind_byte(self.ctx, &configs, &sets, byte)).clone();
-            for (d, set) in points {
+            let points = of_class.entry(class).or_insert_with(|| Points::new(self.ctx, &configs, byte));
+            for k in 0..points.leads.len() {
+                tokens.retain(|&t| self.sorted.undecided.has(t));
+                if tokens.is_empty() {
+                    break;
+                }
+                let (d, set) = points.get(self.ctx, &sets, k);
+                if set == Chart::DEAD {
+                    continue;
+                }
                 if tokens.len() > few {
                     for class in self.ctx.effects.classes_below(&vocabulary, d, child).iter() {
                         if class.tokens.meets(&self.sorted.undecided) {
@@ -195,7 +203,6 @@ impl<'p, 'c> Pass<'p, 'c> {
                     }
                     continue;
                 }
-                tokens.retain(|&t| self.sorted.undecided.has(t));
                 for &t in &tokens {
                     let effect = self.ctx.effects.behind_first(&vocabulary, d, t);
                     match self.fit(effect, set) {
@@ -264,13 +271,25 @@ impl<'p, 'c> Pass<'p, 'c> {
     }
 }
 
-/// The configurations behind a byte, with what is in front of them.
-fn behind_byte(ctx: &mut Context<'_>, configs: &[ConfigId], sets: &[SetId], byte: u8) -> LeftRow {
-    let mut points = LeftRow::new();
-    for (d, from) in ctx.effects.behind_byte(configs, byte).iter() {
-        let mut sources = Sources::default();
-        from.iter().for_each(|&at| push_new(&mut sources.eps, sets[at as usize]));
-        points.push((*d, ctx.charts.left.build(ctx.symbols, &mut sources)));
+/// The configurations behind a byte, with what is in front of them: sets are made when they are asked for.
+struct Points {
+    leads: Leads<u32>,
+    sets: Vec<Option<SetId>>,
+}
+
+impl Points {
+    fn new(ctx: &mut Context<'_>, configs: &[ConfigId], byte: u8) -> Points {
+        let leads = ctx.effects.behind_byte(configs, byte);
+        Points { sets: vec![None; leads.len()], leads }
     }
-    points
+
+    fn get(&mut self, ctx: &mut Context<'_>, sets: &[SetId], k: usize) -> (ConfigId, SetId) {
+        let (d, from) = &self.leads[k];
+        let set = *self.sets[k].get_or_insert_with(|| {
+            let mut sources = Sources::default();
+            from.iter().for_each(|&at| push_new(&mut sources.eps, sets[at as usize]));
+            ctx.charts.left.build(ctx.symbols, &mut sources)
+        });
+        (*d, set)
+    }
 }
