@@ -401,9 +401,6 @@ impl Session {
     /// `is_shared`: what fits in no gap of any length is known.
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, is_shared: bool, sorted: &mut Sorted) {
         self.pass_behind_margin(ctx, i, sorted);
-        if self.slots()[..i].iter().all(Slot::is_decided) {
-            self.with_opening(i..i + 1, around(0, Detail::Coarse), |view| Pass::new(ctx, view, i..i + 1, sorted).ruling_out().run());
-        }
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
         for (rank, look) in LOOKS.into_iter().enumerate() {
             if self.is_new(look, i, &mut seen) {
@@ -487,10 +484,17 @@ impl Session {
     fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, missing: (usize, usize), sorted: &mut Sorted) {
         self.open_around(cells.clone(), opening);
         self.open_character(&cells, missing, opening.detail);
-        let steady = |session: &mut Session, on: bool| session.concrete_mut().expect("kept with the witness").set_steady(on);
-        steady(self, cells.len() > 1);
-        self.pass(ctx, &mut |session| session.concrete_mut().expect("kept with the witness"), cells.clone(), sorted);
-        steady(self, false);
+        let nothing = self.no_view();
+        let mut view = std::mem::replace(self.concrete_mut().expect("kept with the witness"), nothing);
+        view.set_steady(cells.len() > 1);
+        let mut pass = Pass::new(ctx, &mut view, cells.clone(), sorted);
+        if cells.len() == 1 && self.slots()[..cells.start].iter().all(Slot::is_decided) {
+            pass = pass.ruling_out();
+        }
+        pass.run();
+        self.add_end_tokens(ctx, &mut view, cells.start, sorted);
+        view.set_steady(false);
+        *self.concrete_mut().expect("kept with the witness") = view;
         self.close_again(cells.start, opening);
     }
 
