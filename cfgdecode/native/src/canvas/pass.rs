@@ -240,6 +240,7 @@ impl<'p, 'c> Pass<'p, 'c> {
             let fit = match branch {
                 Branch::End(c) => self.fit_end(c, l),
                 Branch::Skip(rest) => self.fit(rest, l),
+                Branch::Emit(t, _) if !self.ctx.charts.left.expects(self.ctx.symbols, l, t) => Fit::No,
                 Branch::Emit(t, rest) => match self.ctx.left_behind(Some(t), l) {
                     Chart::DEAD => Fit::No,
                     next => self.fit(rest, next),
