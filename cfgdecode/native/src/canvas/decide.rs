@@ -61,10 +61,9 @@ impl Window {
 /// Windows, tried in turn: those that find most for their cost first. Before it is asked whether the canvas is dead.
 const NEAR: [Window; 4] = [near(0, 0, Detail::Lean), apart(1, 1, Detail::Plain), apart(1, 1, Detail::Lean), near(2, 8, Detail::Lean)];
 /// Before the first sketch.
-const FAR: [Window; 5] =
-    [near(1, 2, Detail::Edges), near(4, 3, Detail::Plain), near(8, 24, Detail::Lean), near(2, 1, Detail::Fine), near(3, 3, Detail::Edges)];
+const FAR: [Window; 4] = [near(1, 1, Detail::Closing), near(1, 2, Detail::Edges), near(4, 3, Detail::Plain), near(8, 24, Detail::Lean)];
 /// Before the second.
-const FURTHEST: [Window; 1] = [near(8, 6, Detail::Edges)];
+const FURTHEST: [Window; 3] = [near(3, 3, Detail::Edges), near(2, 1, Detail::Fine), near(8, 6, Detail::Edges)];
 /// The same for several changes as one.
 const ACROSS: [Window; 4] = [near(0, 0, Detail::Lean), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Lean)];
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.

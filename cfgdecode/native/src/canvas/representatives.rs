@@ -4,7 +4,7 @@
 //! they decide only "yes". `edge` tokens serve cells next to decided text: one token for each terminal,
 //! with and without ignorable text in front, all single ASCII bytes, and the most frequent tokens of
 //! several lexemes, of those that begin what may not end yet (a comment), and of those that end it and go on. `plain` tokens are the
-//! few of them with which most gaps can be filled as a program would fill them. Cells deep inside a gap are served by the pool (`pool.rs`).
+//! few of them with which most gaps can be filled as a program would fill them, `closing` tokens end several brackets in a few cells. Cells deep inside a gap are served by the pool (`pool.rs`).
 //!
 //! Frequency is read off the token id (merge order), as byte-pair vocabularies have it.
 
@@ -20,6 +20,8 @@ const N_COMPOUND: usize = 96;
 const N_COMPOUND_WIDE: usize = 800;
 const N_COMPOUND_LEAN: usize = 40;
 const N_COMPOUND_PLAIN: usize = 12;
+/// Tokens that close brackets.
+const N_BRACKETS: usize = 256;
 /// Tokens of spelled lexemes that are kept.
 const N_SPELLING: usize = 400;
 /// Tokens that begin or end inside a character and are no single byte.
@@ -42,6 +44,8 @@ pub struct Representatives {
     pub lean: Arc<[TokenId]>,
     /// Few tokens for most of what programs consist of: no words (keywords), nothing that begins a comment or a string.
     pub plain: Arc<[TokenId]>,
+    /// Tokens that close brackets, several at once, and a few more to put between them.
+    pub closing: Arc<[TokenId]>,
     /// `edge` with more tokens of several lexemes.
     pub wide: Arc<[TokenId]>,
     /// What characters of several bytes are made of.
@@ -93,6 +97,8 @@ impl Representatives {
         let mut lean = edge.clone();
         lean.extend(compound.iter().take(N_COMPOUND_LEAN).map(|c| c.0));
         edge.extend(compound.iter().take(N_COMPOUND).map(|c| c.0));
+        let brackets = (0..vocabulary.len() as u32).filter(|&t| closes_brackets(vocabulary.text(t))).take(N_BRACKETS);
+        let mut closers: Vec<TokenId> = plain.iter().copied().filter(|&t| vocabulary.text(t).len() == 1).chain(brackets).collect();
         let closing = closing_tokens(constraint, effects, pool);
         opening.sort_unstable();
         opening.truncate(N_OPENING);
@@ -105,12 +111,26 @@ impl Representatives {
         let mut rest: Vec<TokenId> = (128..256).filter_map(|b| vocabulary.byte_tokens[b]).collect();
         rest.extend(vocabulary.fragments().iter().take(N_REST));
         let mut bytes = [&edge[..], &rest[..]].concat();
-        for tokens in [&mut edge, &mut lean, &mut plain, &mut wide, &mut rest, &mut bytes] {
+        for tokens in [&mut edge, &mut lean, &mut plain, &mut closers, &mut wide, &mut rest, &mut bytes] {
             tokens.sort_unstable();
             tokens.dedup();
         }
-        Representatives { edge: edge.into(), lean: lean.into(), plain: plain.into(), wide: wide.into(), rest: rest.into(), bytes: bytes.into() }
+        Representatives {
+            edge: edge.into(),
+            lean: lean.into(),
+            plain: plain.into(),
+            closing: closers.into(),
+            wide: wide.into(),
+            rest: rest.into(),
+            bytes: bytes.into(),
+        }
     }
+}
+
+/// Nothing but what ends a string, a bracket or what is between them, and space.
+fn closes_brackets(text: &[u8]) -> bool {
+    let is_bracket = |byte: &u8| b")]}".contains(byte);
+    text.iter().any(is_bracket) && text.iter().all(|byte| is_bracket(byte) || b"\"';,".contains(byte) || byte.is_ascii_whitespace())
 }
 
 /// Neither a word nor the beginning of a lexeme that takes in whatever comes next.

@@ -16,6 +16,8 @@ pub(super) enum Detail {
     Pool,
     /// Gaps from the pool, short ones from plain tokens.
     Plain,
+    /// Gaps from the pool, those of a few cells from tokens that close what is open.
+    Closing,
     /// Gaps from the pool, short ones from few of the edge tokens.
     Lean,
     /// Gaps from the pool, short ones from edge tokens.
@@ -32,7 +34,7 @@ pub(super) const DETAILS: [Detail; 4] = [Detail::Pool, Detail::Coarse, Detail::E
 
 /// Cells from which on a gap has room for the pool.
 const LONG: usize = 3;
-/// Cells up to which a fine sketch has edge tokens throughout.
+/// Cells up to which a fine sketch has edge tokens throughout, and a closing one closing tokens.
 const SHORT: usize = 6;
 /// Cells up to which a full sketch has all tokens throughout.
 const FULL: usize = 10;
@@ -90,6 +92,7 @@ fn open_choice(representatives: &Representatives, n_cells: usize, at: usize, det
         Detail::Full if n_cells <= FULL => Choice::All,
         _ if in_character => Choice::Some(representatives.bytes.clone()),
         Detail::Pool => Choice::Pool,
+        Detail::Closing if n_cells <= SHORT => Choice::Some(representatives.closing.clone()),
         Detail::Plain | Detail::Lean | Detail::Coarse if n_cells >= LONG => Choice::Pool,
         Detail::Plain => Choice::Some(representatives.plain.clone()),
         Detail::Lean => Choice::Some(representatives.lean.clone()),
