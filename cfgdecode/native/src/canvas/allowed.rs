@@ -196,6 +196,14 @@ pub(super) struct Sorted {
     pub(super) undecided: Bits,
 }
 
+impl Sorted {
+    fn possible(&self) -> Bits {
+        let mut possible = self.undecided.clone();
+        possible.union(&self.allowed);
+        possible
+    }
+}
+
 impl Session {
     /// The allowed tokens of an open slot, and whether they are all of them. If not, each has been shown to be
     /// allowed, but some may be missing; a limit ends the search for them.
@@ -339,8 +347,7 @@ impl Session {
         // Between a narrow margin comments and strings may have no room to end; without them each token has to be looked at.
         let taken_in = (0..).zip(&margins).find_map(|(k, &margin)| Some((k, self.take_in_most(ctx, inside(&gap, margin))?)));
         let (first, mut sorted) = taken_in.unwrap_or_else(|| (0, self.all_undecided(true)));
-        let mut possible = sorted.undecided.clone();
-        possible.union(&sorted.allowed);
+        let mut possible = sorted.possible();
         let mut margins = margins[first..].iter().copied().peekable();
         while let Some(margin) = margins.next() {
             let cells = inside(&gap, margin);
@@ -358,8 +365,7 @@ impl Session {
                     let middle = (gap.start + gap.end) / 2;
                     self.drop_dead_nearby(ctx, middle, &[], &mut sorted);
                     self.drop_dead(ctx, middle, &mut sorted);
-                    possible = sorted.undecided.clone();
-                    possible.union(&sorted.allowed);
+                    possible = sorted.possible();
                 }
             }
             by_margin.push((margin, sorted.clone()));
@@ -487,12 +493,8 @@ impl Session {
         let nothing = self.no_view();
         let mut view = std::mem::replace(self.concrete_mut().expect("kept with the witness"), nothing);
         view.set_steady(cells.len() > 1);
-        let mut pass = Pass::new(ctx, &mut view, cells.clone(), sorted);
-        if cells.len() == 1 && self.slots()[..cells.start].iter().all(Slot::is_decided) {
-            pass = pass.ruling_out();
-        }
-        pass.run();
-        self.add_end_tokens(ctx, &mut view, cells.start, sorted);
+        let rules_out = cells.len() == 1 && self.slots()[..cells.start].iter().all(Slot::is_decided);
+        self.pass_in(ctx, &mut view, cells.clone(), rules_out, sorted);
         view.set_steady(false);
         *self.concrete_mut().expect("kept with the witness") = view;
         self.close_again(cells.start, opening);
@@ -527,7 +529,7 @@ impl Session {
     fn pass_full(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, sorted: &mut Sorted) {
         let Some(mut view) = self.opened(cells.clone(), opening) else { return };
         let n_full = (0..view.len()).filter(|&j| *view.choice(j) == Choice::All).count();
-        if n_full < self.full_too_dear && ctx.within(FULL_ITEMS, |ctx| self.pass_in(ctx, &mut view, cells, sorted)).is_none() {
+        if n_full < self.full_too_dear && ctx.within(FULL_ITEMS, |ctx| self.pass_in(ctx, &mut view, cells, false, sorted)).is_none() {
             self.full_too_dear = n_full;
         }
     }
@@ -719,7 +721,7 @@ impl Session {
             return true;
         }
         let mut possible = Sorted { allowed: self.no_tokens(), undecided: sorted.undecided.clone() };
-        let within = |ctx: &mut Context<'_>| ctx.within(LOOSE_ITEMS, |ctx| self.pass_in(ctx, view, i..i + 1, &mut possible));
+        let within = |ctx: &mut Context<'_>| ctx.within(LOOSE_ITEMS, |ctx| self.pass_in(ctx, view, i..i + 1, false, &mut possible));
         let asked = ctx.with_loose(within).flatten().is_some();
         if asked {
             sorted.undecided.intersect(&possible.allowed);
@@ -752,13 +754,19 @@ impl Session {
     fn pass(&mut self, ctx: &mut Context<'_>, view: &mut dyn FnMut(&mut Session) -> &mut View, cells: Range<usize>, sorted: &mut Sorted) {
         let nothing = self.no_view();
         let mut taken = std::mem::replace(view(self), nothing);
-        self.pass_in(ctx, &mut taken, cells, sorted);
+        self.pass_in(ctx, &mut taken, cells, false, sorted);
         *view(self) = taken;
     }
 
-    fn pass_in(&self, ctx: &mut Context<'_>, view: &mut View, cells: Range<usize>, sorted: &mut Sorted) {
+    /// The same of a view that has been taken; `rules_out`: all that is in front of the cell is decided.
+    fn pass_in(&self, ctx: &mut Context<'_>, view: &mut View, cells: Range<usize>, rules_out: bool, sorted: &mut Sorted) {
         let i = cells.start;
-        Pass::new(ctx, view, cells, sorted).run();
+        let pass = Pass::new(ctx, view, cells, sorted);
+        if rules_out {
+            pass.ruling_out().run()
+        } else {
+            pass.run()
+        };
         self.add_end_tokens(ctx, view, i, sorted);
     }
 

@@ -53,8 +53,8 @@ const WIDTHS: [usize; 10] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24];
 
 impl Window {
     fn widths(&self) -> impl Iterator<Item = usize> {
-        let (least, most) = (self.left.min(self.right).min(1), self.right);
-        WIDTHS.into_iter().filter(move |&n| least <= n && n <= most)
+        let (least, most) = (self.right.min(1), self.right);
+        WIDTHS.into_iter().filter(move |n| (least..=most).contains(n))
     }
 }
 
@@ -439,18 +439,18 @@ impl Session {
         (0..n_gaps).fold(lo, |a, _| (0..a).rev().skip_while(decided).take_while(|i| !decided(i)).last().unwrap_or(a))
     }
 
+    /// The boundary behind so many gaps from slot `hi` on, before `end`.
+    fn gaps_behind(&self, hi: usize, n_gaps: usize, end: usize) -> usize {
+        let decided = |i: &usize| self.slots[*i].is_decided();
+        (0..n_gaps).fold(hi.min(end), |b, _| (b..end).find(|i| !decided(i)).map_or(b, |i| (i..end).find(decided).unwrap_or(end)))
+    }
+
     /// The same, but of a long gap at the end only its first cells: what the others hold mostly stays.
     fn cells_behind(&self, hi: usize, n_gaps: usize, end: usize) -> usize {
         let all = self.gaps_behind(hi, n_gaps, end);
         let nearer = self.gaps_behind(hi, n_gaps.saturating_sub(1), end);
         let first = (nearer..all).find(|&i| !self.slots[i].is_decided());
         first.map_or(all, |first| all.min(first + REACH))
-    }
-
-    /// The boundary behind so many gaps from slot `hi` on, before `end`.
-    fn gaps_behind(&self, hi: usize, n_gaps: usize, end: usize) -> usize {
-        let decided = |i: &usize| self.slots[*i].is_decided();
-        (0..n_gaps).fold(hi.min(end), |b, _| (b..end).find(|i| !decided(i)).map_or(b, |i| (i..end).find(decided).unwrap_or(end)))
     }
 }
 

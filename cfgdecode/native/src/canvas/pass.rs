@@ -4,7 +4,8 @@
 //! in front of the cell, where there are few of those; then what is still undecided, at each configuration that may be behind its first byte, from
 //! the union of the sets in front of that.
 //!
-//! Invariant: a token is moved only if the view allows it; what is left over is not allowed by the view.
+//! Invariant: a token is moved only if the view allows it; what is left over is not allowed by the view. Only a pass that rules out
+//! takes tokens out that are not allowed: those that have no place behind the left row.
 //! Cost: the configurations behind each first byte, times the classes or tokens that are undecided there; a look-up for each of a
 //! class's effects that was asked before.
 
@@ -43,12 +44,12 @@ pub(super) struct Pass<'p, 'c> {
 }
 
 /// Whether what a token reads fits what is around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
-    Yes,
-    /// There is a place for it behind what is on the left.
-    OnLeft,
     No,
+    /// There may be a place for it behind what is on the left.
+    OnLeft,
+    Yes,
 }
 
 impl<'p, 'c> Pass<'p, 'c> {
@@ -66,7 +67,7 @@ impl<'p, 'c> Pass<'p, 'c> {
     }
 
     /// Moves the undecided tokens that the view allows.
-    pub(super) fn run(&mut self) {
+    pub(super) fn run(mut self) {
         let mut row = self.take_in_most();
         let fresh = self.ctx.left_fresh(&row);
         if fresh.len() <= FEW_FRESH && self.is_mostly_undecided() {
@@ -237,7 +238,7 @@ impl<'p, 'c> Pass<'p, 'c> {
         let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.ctx.effects.branches(effect));
         let mut best = Fit::No;
         for branch in branches {
-            let fit = match branch {
+            best = best.max(match branch {
                 Branch::End(c) => self.fit_end(c, l),
                 Branch::Skip(rest) => self.fit(rest, l),
                 Branch::Emit(t, _) if !self.ctx.charts.left.expects(self.ctx.symbols, l, t) => Fit::No,
@@ -245,14 +246,9 @@ impl<'p, 'c> Pass<'p, 'c> {
                     Chart::DEAD => Fit::No,
                     next => self.fit(rest, next),
                 },
-            };
-            match fit {
-                Fit::Yes => {
-                    best = fit;
-                    break;
-                }
-                Fit::OnLeft => best = fit,
-                Fit::No => {}
+            });
+            if best == Fit::Yes {
+                break;
             }
         }
         self.memo.insert((effect, l), best);
