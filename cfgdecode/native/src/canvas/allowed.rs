@@ -18,7 +18,7 @@
 use super::clock::Stage;
 use super::context::Context;
 use super::decide::find_witness;
-use super::pass::Pass;
+use super::pass::{MOST_TOKENS, Pass};
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{DETAILS, Detail, gap_of};
 use super::slots::Slot;
@@ -50,7 +50,7 @@ const fn beside(n_gaps: usize, detail: Detail) -> Opening {
 
 /// Where a pass looks.
 #[derive(Clone, Copy, Debug)]
-enum Look {
+pub(super) enum Look {
     /// Near the cell; what is further away is as in the witness.
     Near(Opening),
     /// The same for tokens that begin or end inside a character: the cells beside the cell hold the rest.
@@ -69,7 +69,7 @@ enum Look {
 
 /// The passes for one cell, the cheaper ones first.
 const LOOKS: [Look; 32] = [
-    Look::Near(around(0, Detail::Coarse)),
+    Look::Near(NEAREST),
     Look::Character(beside(0, Detail::Plain)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(0, Detail::Edges)),
@@ -110,9 +110,11 @@ const WORTH_SECOND: usize = 64;
 const FULL_ITEMS: usize = 80_000;
 /// Kinds of undecided tokens up to which one of each is looked at in several places.
 const MAX_APART: usize = 32;
+/// What is opened for the first pass.
+pub(super) const NEAREST: Opening = around(0, Detail::Coarse);
 /// The passes for the cells deep inside a gap.
-const INSIDE: [Look; 8] = [
-    Look::Near(around(0, Detail::Coarse)),
+pub(super) const INSIDE: [Look; 8] = [
+    Look::Near(NEAREST),
     Look::Character(beside(0, Detail::Plain)),
     Look::Near(around(2, Detail::Coarse)),
     Look::Near(around(6, Detail::Coarse)),
@@ -165,28 +167,11 @@ const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
-/// Cells at either end of a gap that may have other sets than those between, which mostly have the same. Tried in turn.
-const MARGINS: [usize; 3] = [4, 8, 16];
-
 /// The allowed tokens of a cell, and whether they are surely all.
 pub type Allowed = (Arc<Bits>, bool);
 
 /// What a look sees: its kind, the slots from which and up to which gaps are open, and how.
-type Seen = (u8, (usize, usize), Detail, bool);
-
-/// What the cells of a gap have in common, with fewer and fewer of those at its ends.
-#[derive(Debug)]
-pub(super) struct Shared {
-    gap: Range<usize>,
-    /// What fits in a gap of some length.
-    possible: Bits,
-    by_margin: Vec<(usize, Sorted)>,
-}
-
-/// The cells of a gap without some at either end.
-fn inside(gap: &Range<usize>, margin: usize) -> Range<usize> {
-    gap.start + margin..gap.end.saturating_sub(margin)
-}
+pub(super) type Seen = (u8, (usize, usize), Detail, bool);
 
 /// What is known of a cell's tokens.
 #[derive(Clone, Debug)]
@@ -197,10 +182,10 @@ pub(super) struct Sorted {
 }
 
 impl Sorted {
-    fn possible(&self) -> Bits {
-        let mut possible = self.undecided.clone();
-        possible.union(&self.allowed);
-        possible
+    /// Notes these as allowed.
+    pub(super) fn allow(&mut self, tokens: &Bits) {
+        self.allowed.union(tokens);
+        self.undecided.subtract(tokens);
     }
 }
 
@@ -289,7 +274,7 @@ impl Session {
     fn find_allowed(&mut self, i: usize, most: usize) -> Result<(Allowed, Option<&'static str>), &'static str> {
         if self.is_small() || self.has_intervals() {
             let allowed = self.with(Stage::Allowed, |ctx, session| {
-                let mut sorted = session.all_undecided(false);
+                let mut sorted = session.all_undecided(i);
                 session.pass(ctx, &mut |session| &mut session.exact, i..i + 1, &mut sorted);
                 sorted.allowed
             })?;
@@ -316,87 +301,23 @@ impl Session {
         Ok(((sorted.allowed.into(), sorted.undecided.is_empty()), limit))
     }
 
-    /// Finds what cells of a gap have in common: what does not fit gaps of any length is allowed nowhere, and what is allowed between
-    /// `margin` tokens of the gap on the left and as many on the right, by what is elastic, is allowed wherever there is more
-    /// room. Where that decides all tokens, the cells between have one set; elsewhere it is what their sets begin with.
-    fn share_inside(&mut self, gap: Range<usize>) -> Result<(), &'static str> {
-        let has_known = gap.clone().any(|j| self.allowed_known.contains_key(&j));
-        if self.is_small() || self.has_intervals() || has_known || inside(&gap, MARGINS[0]).len() < 2 || self.verdict() != Answer::Completable {
-            return Ok(());
-        }
-        self.settle()?;
-        self.prepare();
-        let shared = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, gap.clone()))?;
-        let Some((margin, sorted)) = shared.by_margin.last() else { return Ok(()) };
-        let cells = inside(&gap, *margin);
-        let is_exact = sorted.undecided.is_empty();
-        let lacks_witness = cells.clone().any(|j| self.witness_token(j).is_some_and(|t| !sorted.allowed.has(t)));
-        // With few tokens, near the ends of the gap, or where the witness is not found, they come out better one by one.
-        if is_exact || *margin == MARGINS[MARGINS.len() - 1] && !self.has_small_vocabulary() && !lacks_witness {
-            let all: Allowed = (sorted.allowed.clone().into(), is_exact);
-            cells.for_each(|j| _ = self.allowed_known.insert(j, all.clone()));
-        }
-        self.shared = Some(Arc::new(shared));
-        Ok(())
-    }
-
-    /// What is allowed between margins, wider ones later, until that is all.
-    fn sort_inside(&mut self, ctx: &mut Context<'_>, gap: Range<usize>) -> Shared {
-        let mut by_margin: Vec<(usize, Sorted)> = Vec::new();
-        let margins: Vec<usize> = MARGINS.into_iter().filter(|&margin| inside(&gap, margin).len() >= 2).collect();
-        // Between a narrow margin comments and strings may have no room to end; without them each token has to be looked at.
-        let taken_in = (0..).zip(&margins).find_map(|(k, &margin)| Some((k, self.take_in_most(ctx, inside(&gap, margin))?)));
-        let (first, mut sorted) = taken_in.unwrap_or_else(|| (0, self.all_undecided(true)));
-        let mut possible = sorted.possible();
-        let mut margins = margins[first..].iter().copied().peekable();
-        while let Some(margin) = margins.next() {
-            let cells = inside(&gap, margin);
-            let n_looks = if margins.peek().is_some() { 1 } else { INSIDE.len() };
-            let mut seen: FxHashSet<Seen> = FxHashSet::default();
-            for (rank, look) in INSIDE.into_iter().take(n_looks).enumerate() {
-                if sorted.undecided.is_empty() || ctx.stop() {
-                    break;
-                }
-                if self.is_new(look, cells.start, &mut seen) {
-                    self.look(ctx, look, cells.clone(), &mut sorted);
-                }
-                if rank == 0 && by_margin.is_empty() {
-                    // The same for all cells of the gap: those at its ends have less room.
-                    let middle = (gap.start + gap.end) / 2;
-                    self.drop_dead_nearby(ctx, middle, &[], &mut sorted);
-                    self.drop_dead(ctx, middle, &mut sorted);
-                    possible = sorted.possible();
-                }
-            }
-            by_margin.push((margin, sorted.clone()));
-            if sorted.undecided.is_empty() || ctx.stop() {
-                break;
-            }
-        }
-        Shared { gap, possible, by_margin }
-    }
-
-    /// What is known of an open cell from the others of its gap.
+    /// What is known of an open cell from the others of its gap; whether what fits nowhere in the gap is part of that.
     fn begin_sorted(&self, i: usize) -> (Sorted, bool) {
-        if let Some(shared) = self.shared.as_ref().filter(|shared| shared.gap.contains(&i)) {
-            let room = (i - shared.gap.start).min(shared.gap.end - 1 - i);
-            let known = shared.by_margin.iter().rev().find(|known| known.0 <= room);
-            return match known {
-                Some((_, sorted)) => (sorted.clone(), true),
-                None => (Sorted { allowed: self.no_tokens(), undecided: shared.possible.clone() }, false),
-            };
+        match self.shared.as_ref().filter(|shared| shared.has(i)) {
+            Some(shared) => (shared.sorted_at(i), !shared.is_at_end(i)),
+            None => (self.all_undecided(i), false),
         }
-        (self.all_undecided(true), false)
     }
 
-    fn no_tokens(&self) -> Bits {
+    pub(super) fn no_tokens(&self) -> Bits {
         Bits::new(self.constraint().vocabulary.n_logits as usize)
     }
 
-    fn all_undecided(&self, with_ends: bool) -> Sorted {
+    /// All that may stand somewhere up to slot `last`.
+    pub(super) fn all_undecided(&self, last: usize) -> Sorted {
         let vocabulary = &self.constraint().vocabulary;
         let mut undecided = vocabulary.texts().clone();
-        if with_ends {
+        if self.exact.ends()[..=last].contains(&true) {
             let tail = self.policy().tail_tokens(vocabulary).unwrap_or_else(|| (0..vocabulary.len() as u32).collect());
             vocabulary.eos.iter().copied().chain(tail).for_each(|t| _ = undecided.insert(t));
         }
@@ -406,7 +327,10 @@ impl Session {
 
     /// `is_shared`: what fits in no gap of any length is known.
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, is_shared: bool, sorted: &mut Sorted) {
-        self.pass_behind_margin(ctx, i, sorted);
+        self.look_from_left(ctx, i, sorted);
+        if sorted.undecided.is_empty() {
+            return;
+        }
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
         for (rank, look) in LOOKS.into_iter().enumerate() {
             if self.is_new(look, i, &mut seen) {
@@ -419,7 +343,7 @@ impl Session {
     }
 
     /// Whether a look at cell i sees other slots than those before: where there are no more gaps, a wider one does not.
-    fn is_new(&self, look: Look, i: usize, seen: &mut FxHashSet<Seen>) -> bool {
+    pub(super) fn is_new(&self, look: Look, i: usize, seen: &mut FxHashSet<Seen>) -> bool {
         let mut sees = |kind: u8, opening: Opening| seen.insert((kind, self.reach(i, opening), opening.detail, opening.splits));
         match look {
             Look::Near(opening) => sees(0, opening),
@@ -435,7 +359,7 @@ impl Session {
     }
 
     /// One look at these cells of a gap.
-    fn look(&mut self, ctx: &mut Context<'_>, look: Look, cells: Range<usize>, sorted: &mut Sorted) {
+    pub(super) fn look(&mut self, ctx: &mut Context<'_>, look: Look, cells: Range<usize>, sorted: &mut Sorted) {
         let i = cells.start;
         match look {
             Look::Near(opening) => self.pass_near(ctx, opening, cells, (0, 0), sorted),
@@ -461,29 +385,15 @@ impl Session {
     }
 
     /// What comments and strings take in at each of these cells of a gap, if that is most tokens.
-    fn take_in_most(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Option<Sorted> {
-        let mut sorted = self.all_undecided(true);
-        let takes_in_most = self.with_opening(cells.clone(), around(0, Detail::Coarse), |view| {
+    pub(super) fn take_in_most(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Option<Sorted> {
+        let mut sorted = self.all_undecided(cells.end - 1);
+        let takes_in_most = self.with_opening(cells.clone(), NEAREST, |view| {
             view.set_steady(true);
             let takes_in_most = Pass::new(ctx, view, cells, &mut sorted).takes_in_most();
             view.set_steady(false);
             takes_in_most
         });
         (takes_in_most == Some(true)).then_some(sorted)
-    }
-
-    /// The first look at a cell near the right end of a gap, from what is left of all these cells: they share the sets.
-    fn pass_behind_margin(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        let gap = gap_of(self.slots(), i);
-        let first = gap.end - MARGINS[0].min(gap.len());
-        if first > i || first < gap.start + MARGINS[0] || !self.shared.as_ref().is_some_and(|shared| shared.gap.contains(&i)) {
-            return;
-        }
-        self.with_opening(i..i + 1, around(0, Detail::Coarse), |view| {
-            view.steady_left = true;
-            Pass::new(ctx, view, first..i + 1, sorted).run();
-            view.steady_left = false;
-        });
     }
 
     /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.
@@ -663,7 +573,9 @@ impl Session {
             }
             self.settle_end(ctx, i, sorted);
         }
-        if rank == WORTH_FRAGMENTS && !sorted.undecided.is_empty() {
+        // Where nothing takes in most tokens, most of them do not fit: the looks are for the others.
+        let is_early = rank == 0 && sorted.undecided.has_many(ctx.constraint.vocabulary.len() / MOST_TOKENS);
+        if (is_early || rank == WORTH_FRAGMENTS) && !sorted.undecided.is_empty() {
             self.drop_dead(ctx, i, sorted);
             let counted = [self.counted_beside(i, COUNTED_FAR), self.counted_near(i)].concat();
             self.drop_dead_nearby(ctx, i, &counted, sorted);
@@ -691,7 +603,7 @@ impl Session {
     }
 
     /// Takes out the undecided tokens that do not fit even if gaps may have any length.
-    fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+    pub(super) fn drop_dead(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
         if self.slots_nearby(i) == Some(0..self.slots().len()) {
             return; // all of it was near
         }
@@ -704,7 +616,7 @@ impl Session {
     }
 
     /// The same with what is near the cell in any text, these cells counted.
-    fn drop_dead_nearby(&mut self, ctx: &mut Context<'_>, i: usize, counted: &[usize], sorted: &mut Sorted) {
+    pub(super) fn drop_dead_nearby(&mut self, ctx: &mut Context<'_>, i: usize, counted: &[usize], sorted: &mut Sorted) {
         let Some((mut view, first)) = self.loose_nearby(i) else { return };
         let there = |j: usize| (j as isize - first) as usize;
         for j in counted.iter().map(|&j| there(j)) {

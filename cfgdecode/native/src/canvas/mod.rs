@@ -16,6 +16,7 @@ mod pool;
 mod representatives;
 mod right_row;
 mod session;
+mod shared;
 mod shortest;
 mod sketch;
 mod slots;

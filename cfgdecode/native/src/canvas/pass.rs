@@ -11,7 +11,7 @@
 
 use super::allowed::Sorted;
 use super::context::{Context, push_new};
-use super::view::{LeftRow, View};
+use super::view::{Choice, LeftRow, View};
 use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
 use crate::lexer::{ConfigId, DEAD};
@@ -23,12 +23,14 @@ use std::ops::Range;
 /// Text of a token by which comments and strings are told apart.
 const PLAIN: [u8; 2] = *b"zz";
 /// What share of the vocabulary must be undecided for all that a configuration reads to be looked at, class by class.
-const MOST_TOKENS: usize = 16;
+pub(super) const MOST_TOKENS: usize = 16;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
 const FEW_FRESH: usize = 2;
 /// Undecided tokens with one first byte up to which they are looked at one by one, and what share of all tokens with that byte.
 const FEW_TOKENS: usize = 128;
 const FEW_OF: usize = 16;
+/// Origins of a left set up to which what may follow is gone through.
+const FEW_WAITING: usize = 4;
 
 pub(super) struct Pass<'p, 'c> {
     ctx: &'p mut Context<'c>,
@@ -41,6 +43,9 @@ pub(super) struct Pass<'p, 'c> {
     memo: FxHashMap<(EffectId, SetId), Fit>,
     /// Tokens for which there is a place behind what is in front of the cell, if that is asked.
     possible: Option<Bits>,
+    /// Whether the slot behind the cells is decided, so that little may follow.
+    is_decided_behind: bool,
+    alive: FxHashMap<EffectId, bool>,
 }
 
 /// Whether what a token reads fits what is around it.
@@ -55,11 +60,14 @@ enum Fit {
 impl<'p, 'c> Pass<'p, 'c> {
     /// A pass over a view with what stands in place of `cells` left open.
     pub(super) fn new(ctx: &'p mut Context<'c>, view: &'p mut View, cells: Range<usize>, sorted: &'p mut Sorted) -> Pass<'p, 'c> {
-        Pass { ctx, view, cells, sorted, settled: FxHashSet::default(), kept: Vec::new(), memo: FxHashMap::default(), possible: None }
+        let is_decided_behind = cells.end < view.len() && matches!(view.choice(cells.end), Choice::One(_));
+        let (settled, kept, memo, alive) = Default::default();
+        Pass { ctx, view, cells, sorted, settled, kept, memo, possible: None, is_decided_behind, alive }
     }
 
     /// Takes out as well what has no place behind what is in front of the cell: right if all of that is decided.
     pub(super) fn ruling_out(mut self) -> Self {
+        self.is_decided_behind = false; // what has a place on the left is asked from there
         let mut others = self.sorted.undecided.clone();
         others.subtract(self.ctx.constraint.vocabulary.texts());
         self.possible = Some(others);
@@ -242,6 +250,7 @@ impl<'p, 'c> Pass<'p, 'c> {
                 Branch::End(c) => self.fit_end(c, l),
                 Branch::Skip(rest) => self.fit(rest, l),
                 Branch::Emit(t, _) if !self.ctx.charts.left.expects(self.ctx.symbols, l, t) => Fit::No,
+                Branch::Emit(_, rest) if self.is_decided_behind && !self.is_alive(rest) => Fit::No,
                 Branch::Emit(t, rest) => match self.ctx.left_behind(Some(t), l) {
                     Chart::DEAD => Fit::No,
                     next => self.fit(rest, next),
@@ -255,16 +264,48 @@ impl<'p, 'c> Pass<'p, 'c> {
         best
     }
 
+    /// Whether something may follow what a token reads.
+    fn is_alive(&mut self, effect: EffectId) -> bool {
+        if let Some(&known) = self.alive.get(&effect) {
+            return known;
+        }
+        let branches: SmallVec<[Branch; 4]> = SmallVec::from_slice(self.ctx.effects.branches(effect));
+        let is_alive = branches.into_iter().any(|branch| match branch {
+            Branch::End(c) => self.view.right_set(self.ctx, self.cells.end, c) != Chart::DEAD,
+            Branch::Skip(rest) | Branch::Emit(_, rest) => self.is_alive(rest),
+        });
+        self.alive.insert(effect, is_alive);
+        is_alive
+    }
+
     /// The same where the token ends in configuration `c`.
     fn fit_end(&mut self, c: ConfigId, l: SetId) -> Fit {
-        let r = self.view.right_set(self.ctx, self.cells.end, c);
-        if self.ctx.charts.fits(self.ctx.symbols, l, r) {
+        if self.fits_behind(c, l) {
             Fit::Yes
         } else if self.possible.is_some() && self.ctx.is_unexpected(c, l) {
             Fit::No
         } else {
             Fit::OnLeft
         }
+    }
+}
+
+impl Pass<'_, '_> {
+    /// Whether what may follow configuration `c` fits left set `l`. Where few things wait there, it is quicker to go through what may come next
+    /// than to make one set of it.
+    fn fits_behind(&mut self, c: ConfigId, l: SetId) -> bool {
+        let Pass { ctx, view, cells, .. } = self;
+        let is_narrow = ctx.charts.left.n_waiting(ctx.symbols, l) <= FEW_WAITING;
+        let Some(sources) = is_narrow.then(|| view.unmade_right(ctx, cells.end, c)).flatten() else {
+            let r = view.right_set(ctx, cells.end, c);
+            return ctx.charts.fits(ctx.symbols, l, r);
+        };
+        let mut arcs = sources.arcs.into_iter();
+        sources.eps.into_iter().any(|r| ctx.charts.fits(ctx.symbols, l, r))
+            || arcs.any(|(t, r)| {
+                let behind = if ctx.charts.left.expects(ctx.symbols, l, t) { ctx.left_behind(Some(t), l) } else { Chart::DEAD };
+                ctx.charts.fits(ctx.symbols, behind, r)
+            })
     }
 }
 

@@ -10,13 +10,14 @@
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
 use super::ahead::Ahead;
-use super::allowed::{Allowed, Shared};
+use super::allowed::Allowed;
 use super::charts::AllCharts;
 use super::clock::{Clock, N_STAGES, Stage};
 use super::constraint::Constraint;
 use super::context::Context;
 use super::pool::Pool;
 use super::representatives::Representatives;
+use super::shared::Shared;
 use super::shortest::Layers;
 use super::sketch::{self, DETAILS, Detail, gap_of, general};
 use super::slots::{EosPolicy, Slot, text_ends};

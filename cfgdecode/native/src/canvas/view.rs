@@ -252,6 +252,16 @@ impl View {
         self.known_right_set(ctx, boundary, c)
     }
 
+    /// What the right set at (boundary, configuration) is made of, if it is not made yet.
+    pub(super) fn unmade_right(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> Option<Sources> {
+        if self.right_valid > boundary || !self.right[boundary].of_config.has(c) {
+            self.need_right(ctx, boundary, &[c]);
+        }
+        let id = self.right[boundary].of_config.get(c)?;
+        let point = &self.right[boundary].points[id as usize];
+        point.set.is_none().then(|| point.sources.clone())
+    }
+
     fn known_right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
         let Some(id) = self.right[boundary].of_config.get(c) else { return Chart::DEAD };
         let point = &self.right[boundary].points[id as usize];

@@ -81,6 +81,11 @@ impl Bits {
         self.words.iter().map(|w| w.count_ones() as usize).sum()
     }
 
+    /// An empty one of the same size.
+    pub fn emptied(&self) -> Bits {
+        Bits { words: vec![0; self.words.len()].into_boxed_slice() }
+    }
+
     pub fn clear(&mut self) {
         self.words.fill(0);
     }

@@ -201,6 +201,11 @@ impl Chart {
         }
     }
 
+    /// The origins from which something waits at a set.
+    pub fn n_waiting(&self, symbols: &mut SymbolSets, set: SetId) -> usize {
+        self.items(symbols, set).len()
+    }
+
     /// The chain of a set, and its rank in it: the sets above it have all its items. A set of which that is not sure is a chain of its own.
     pub(super) fn place(&self, id: SetId) -> (u32, u32) {
         let set = &self.sets[id as usize];

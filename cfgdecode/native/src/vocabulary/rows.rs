@@ -54,7 +54,7 @@ impl Rows {
                 leads.entry(d).or_default().push(at as u32);
             }
         }
-        let leads = shared(leads);
+        let leads = shared(leads, |config| !lexer.is_opaque(config));
         self.n_cells += ENTRY + leads.iter().map(|lead| lead.1.len() + ENTRY).sum::<usize>();
         self.behind.insert(key, leads.clone());
         leads
@@ -72,7 +72,7 @@ impl Rows {
                 leads.entry(fresh).or_default().push((terminal, at as u32));
             }
         }
-        let leads = shared(leads);
+        let leads = shared(leads, |_| true);
         self.n_cells += ENTRY + leads.iter().map(|lead| 2 * lead.1.len() + ENTRY).sum::<usize>();
         self.fresh.insert(id, leads.clone());
         leads
@@ -83,6 +83,9 @@ impl Rows {
     }
 }
 
-fn shared<T>(leads: BTreeMap<ConfigId, Vec<T>>) -> Leads<T> {
-    leads.into_iter().map(|(config, from)| (config, from.into_boxed_slice())).collect()
+fn shared<T>(leads: BTreeMap<ConfigId, Vec<T>>, is_last: impl FnMut(ConfigId) -> bool) -> Leads<T> {
+    let mut is_last = is_last;
+    let mut leads: Vec<(ConfigId, Box<[T]>)> = leads.into_iter().map(|(config, from)| (config, from.into_boxed_slice())).collect();
+    leads.sort_by_cached_key(|lead| is_last(lead.0));
+    leads.into()
 }

@@ -9,6 +9,9 @@ use crate::grammar::Bits;
 pub type TokenId = u32;
 pub type NodeId = u32;
 
+/// Bytes that no text has: texts are UTF-8.
+const NEVER: [u8; 13] = [0xC0, 0xC1, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFC, 0xFD, 0xFE, 0xFF];
+
 #[derive(Debug)]
 pub struct Vocabulary {
     /// Concatenated bytes, and where each token's begin (`n + 1` offsets).
@@ -89,13 +92,13 @@ impl Vocabulary {
             }
         }
         let mut texts = Bits::new(n_logits as usize);
-        order.iter().for_each(|&t| _ = texts.insert(t));
+        order.iter().filter(|&&t| !text(t).iter().any(|byte| NEVER.contains(byte))).for_each(|&t| _ = texts.insert(t));
         let mut fragments = Bits::new(n_logits as usize);
         order.iter().filter(|&&t| std::str::from_utf8(text(t)).is_err()).for_each(|&t| _ = fragments.insert(t));
         Vocabulary { bytes, offsets, special, nodes, order, texts, fragments, eos, pad, mask, n_logits, byte_tokens }
     }
 
-    /// All tokens that have bytes.
+    /// All tokens that have bytes, such as a text can have.
     pub fn texts(&self) -> &Bits {
         &self.texts
     }

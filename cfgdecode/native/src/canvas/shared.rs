@@ -1,0 +1,188 @@
+//! What the cells of a gap have in common.
+//!
+//! Terms. *Room* `(l, r)` of a cell: the cells of its gap on its left, and on its right. What is allowed with some room by what is elastic on
+//! both sides is allowed wherever there is as much room, or more. What a token needs, such as the brackets that what is decided around the gap
+//! asks for, mostly has place on one side alone: so a cell near an end of the gap is looked at with little room there and half of the gap
+//! on the other side, which holds for all cells further in; a token that needs more is looked at again with a little more room.
+//!
+//! What does not fit gaps of any length is allowed in none of the cells.
+//!
+//! Cost: for either end of the gap one pass over all tokens, and a few over what is left; whatever the number of cells.
+
+use super::allowed::{Allowed, INSIDE, NEAREST, Seen, Sorted};
+use super::clock::Stage;
+use super::context::Context;
+use super::pass::{MOST_TOKENS, Pass};
+use super::session::{Answer, Session};
+use crate::grammar::Bits;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::ops::Range;
+
+/// Cells of a gap on either side of a cell.
+type Room = (usize, usize);
+
+/// Cells from which on a gap's cells have something in common.
+const LEAST: usize = 6;
+/// The rooms on the nearer side that are looked at.
+const NEARER: [usize; 5] = [1, 2, 4, 8, FURTHER];
+/// The most room that is asked for on the further side: half of the gap, but no more than this.
+const FURTHER: usize = 16;
+/// The rooms on both sides for the looks that count what is beside a cell as gaps of their own: fewer cells have nothing elastic between
+/// edge tokens.
+const DEEP: [usize; 3] = [16, 8, 4];
+
+/// What the cells of a gap have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    gap: Range<usize>,
+    /// What fits in a gap of some length.
+    possible: Bits,
+    /// What is allowed with as much room as that.
+    by_room: Vec<(Room, Bits)>,
+}
+
+impl Shared {
+    pub(super) fn has(&self, i: usize) -> bool {
+        self.gap.contains(&i)
+    }
+
+    /// Whether a cell has no room on one side.
+    pub(super) fn is_at_end(&self, i: usize) -> bool {
+        i == self.gap.start || i + 1 == self.gap.end
+    }
+
+    /// Which of the rooms a cell has.
+    fn rooms_of(&self, i: usize) -> Vec<usize> {
+        let (left, right) = (i - self.gap.start, self.gap.end - 1 - i);
+        (0..self.by_room.len()).filter(|&k| self.by_room[k].0.0 <= left && self.by_room[k].0.1 <= right).collect()
+    }
+
+    /// What is known of the tokens of a cell.
+    pub(super) fn sorted_at(&self, i: usize) -> Sorted {
+        let mut sorted = Sorted { undecided: self.possible.clone(), allowed: self.possible.emptied() };
+        for k in self.rooms_of(i) {
+            sorted.allow(&self.by_room[k].1);
+        }
+        sorted
+    }
+}
+
+/// The room that is asked for on the further side of a cell.
+fn further(gap: &Range<usize>) -> usize {
+    (gap.len() / 2).min(FURTHER)
+}
+
+/// The cells of a gap that have as much room.
+fn inside(gap: &Range<usize>, (left, right): Room) -> Range<usize> {
+    gap.start + left..(gap.end - right.min(gap.len())).max(gap.start + left)
+}
+
+impl Session {
+    /// Finds what cells of a gap have in common. Where that decides all tokens of a cell, it is the cell's set; elsewhere it is what its set
+    /// begins with.
+    pub(super) fn share_inside(&mut self, gap: Range<usize>) -> Result<(), &'static str> {
+        let has_known = gap.clone().any(|j| self.allowed_known.contains_key(&j));
+        if self.is_small() || self.has_intervals() || has_known || gap.len() < LEAST || self.verdict() != Answer::Completable {
+            return Ok(());
+        }
+        self.settle()?;
+        self.prepare();
+        let shared = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, gap.clone()))?;
+        let mut by_rooms: FxHashMap<Vec<usize>, Allowed> = FxHashMap::default();
+        for j in gap.clone() {
+            let rooms = shared.rooms_of(j);
+            let (allowed, is_exact) = by_rooms.entry(rooms).or_insert_with(|| {
+                let Sorted { allowed, undecided } = shared.sorted_at(j);
+                (allowed.into(), undecided.is_empty())
+            });
+            // With few tokens, near the ends of the gap, or where the witness is not found, they come out better one by one.
+            let is_inside = inside(&gap, (FURTHER, FURTHER)).contains(&j) && !self.has_small_vocabulary();
+            let lacks_witness = self.witness_token(j).is_some_and(|t| !allowed.has(t));
+            if *is_exact || is_inside && !lacks_witness {
+                self.allowed_known.insert(j, (allowed.clone(), *is_exact));
+            }
+        }
+        self.shared = Some(shared.into());
+        Ok(())
+    }
+
+    fn sort_inside(&mut self, ctx: &mut Context<'_>, gap: Range<usize>) -> Shared {
+        let further = further(&gap);
+        let from_left = NEARER.into_iter().filter(|&n| n <= further).map(|n| (n, further));
+        let from_right = NEARER.into_iter().filter(|&n| n < further).map(|n| (further, n));
+        let mut shared = Shared { possible: self.all_undecided(gap.end - 1).undecided, gap, by_room: Vec::new() };
+        let mut nowhere = self.sort_end(ctx, from_left, &mut shared);
+        nowhere.intersect(&self.sort_end(ctx, from_right, &mut shared));
+        self.drop_impossible(ctx, nowhere, &mut shared);
+        self.sort_deep(ctx, further, &mut shared);
+        shared
+    }
+
+    /// Notes what is allowed in more and more room at one end of a gap; what is still undecided then.
+    fn sort_end(&mut self, ctx: &mut Context<'_>, rooms: impl Iterator<Item = Room> + Clone, shared: &mut Shared) -> Bits {
+        // In little room comments and strings may not come to their end; without them most tokens fit nowhere, or hardly anywhere.
+        let rooms = rooms.filter(|&room| !inside(&shared.gap, room).is_empty());
+        let taken_in = rooms.clone().enumerate().find_map(|(k, room)| Some((k, self.take_in_most(ctx, inside(&shared.gap, room))?)));
+        let Some((n_skipped, mut sorted)) = taken_in else { return shared.possible.clone() };
+        for room in rooms.skip(n_skipped) {
+            if sorted.undecided.is_empty() || ctx.stop() {
+                break;
+            }
+            self.look(ctx, INSIDE[0], inside(&shared.gap, room), &mut sorted);
+            shared.by_room.push((room, sorted.allowed.clone()));
+        }
+        sorted.undecided
+    }
+
+    /// Takes out what fits no gap of any length: that is the same for all cells; those at its ends have less room.
+    fn drop_impossible(&mut self, ctx: &mut Context<'_>, undecided: Bits, shared: &mut Shared) {
+        if undecided.is_empty() {
+            return;
+        }
+        let middle = (shared.gap.start + shared.gap.end) / 2;
+        let mut sorted = Sorted { allowed: self.no_tokens(), undecided: undecided.clone() };
+        self.drop_dead_nearby(ctx, middle, &[], &mut sorted);
+        self.drop_dead(ctx, middle, &mut sorted);
+        let mut impossible = undecided;
+        impossible.subtract(&sorted.undecided);
+        shared.possible.subtract(&impossible);
+    }
+
+    /// A look at a cell near the right end of a gap, from what is left of all of these: they share the sets.
+    pub(super) fn look_from_left(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
+        let Some(shared) = self.shared.as_ref().filter(|shared| shared.has(i)) else { return };
+        let further = further(&shared.gap);
+        let first = shared.gap.start + further;
+        if first <= i && shared.by_room.iter().any(|(room, _)| room.0 == further && room.1 < further) {
+            self.with_opening(i..i + 1, NEAREST, |view| {
+                view.steady_left = true;
+                Pass::new(ctx, view, first..i + 1, sorted).run();
+                view.steady_left = false;
+            });
+        }
+    }
+
+    /// Looks further for what is left, for the cells with the same room on either side.
+    fn sort_deep(&mut self, ctx: &mut Context<'_>, further: usize, shared: &mut Shared) {
+        let mut rooms = DEEP.into_iter().map(|n| (n, n));
+        let Some(room) = rooms.find(|&room| inside(&shared.gap, room).len() >= 2) else { return };
+        let cells = inside(&shared.gap, room);
+        let mut undecided = shared.sorted_at(cells.start).undecided;
+        undecided.union(&shared.sorted_at(cells.end - 1).undecided);
+        if room.0 < FURTHER && undecided.has_many(ctx.constraint.vocabulary.len() / MOST_TOKENS) {
+            return; // cell by cell there is more to go by
+        }
+        let mut sorted = Sorted { allowed: self.no_tokens(), undecided };
+        let mut seen: FxHashSet<Seen> = FxHashSet::default();
+        let n_done = usize::from(room.0 < further); // with more room on the other side
+        for look in INSIDE.into_iter().skip(n_done) {
+            if sorted.undecided.is_empty() || ctx.stop() {
+                break;
+            }
+            if self.is_new(look, cells.start, &mut seen) {
+                self.look(ctx, look, cells.clone(), &mut sorted);
+            }
+        }
+        shared.by_room.push((room, sorted.allowed));
+    }
+}
