@@ -117,7 +117,7 @@ impl Session {
         let choices: Vec<Choice> = std::iter::repeat_n(Choice::Pool, n_cells).chain(rest).collect();
         let ends = only(choices.len(), choices.len());
         let mut follows = View::new(self.constraint.start, choices, ends);
-        follows.set_steady(true);
+        follows.set_steady(true, true);
         let mut ahead = Ahead { written: Vec::new(), first: i, row: Some(row), follows, n_cells, gap_end: gap.end, end, n_changed: 0 };
         ahead.write(ctx, &[token]).then_some(ahead)
     }

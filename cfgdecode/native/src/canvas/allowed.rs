@@ -288,6 +288,7 @@ impl Session {
         self.settle()?;
         self.prepare();
         let (mut sorted, is_shared) = self.begin_sorted(i);
+        self.drop_cut(i, &mut sorted.undecided);
         if let Some(token) = self.witness_token(i) {
             sorted.allowed.insert(token);
             sorted.undecided.remove(token);
@@ -327,13 +328,10 @@ impl Session {
 
     /// `is_shared`: what fits in no gap of any length is known.
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, is_shared: bool, sorted: &mut Sorted) {
-        self.look_from_left(ctx, i, sorted);
-        if sorted.undecided.is_empty() {
-            return;
-        }
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
+        let is_done = self.shared.as_ref().is_some_and(|shared| shared.has(i) && shared.was_looked_at(i));
         for (rank, look) in LOOKS.into_iter().enumerate() {
-            if self.is_new(look, i, &mut seen) {
+            if self.is_new(look, i, &mut seen) && !(rank == 0 && is_done) {
                 self.look(ctx, look, i..i + 1, sorted);
             }
             if self.is_sorted(ctx, i, rank, is_shared, sorted) {
@@ -384,30 +382,16 @@ impl Session {
         }
     }
 
-    /// What comments and strings take in at each of these cells of a gap, if that is most tokens.
-    pub(super) fn take_in_most(&mut self, ctx: &mut Context<'_>, cells: Range<usize>) -> Option<Sorted> {
-        let mut sorted = self.all_undecided(cells.end - 1);
-        let takes_in_most = self.with_opening(cells.clone(), NEAREST, |view| {
-            view.set_steady(true);
-            let takes_in_most = Pass::new(ctx, view, cells, &mut sorted).takes_in_most();
-            view.set_steady(false);
-            takes_in_most
-        });
-        (takes_in_most == Some(true)).then_some(sorted)
-    }
-
     /// A pass around these cells, with as many bytes missing beside them; of several cells, for what is allowed at each.
     fn pass_near(&mut self, ctx: &mut Context<'_>, opening: Opening, cells: Range<usize>, missing: (usize, usize), sorted: &mut Sorted) {
-        self.open_around(cells.clone(), opening);
-        self.open_character(&cells, missing, opening.detail);
-        let nothing = self.no_view();
-        let mut view = std::mem::replace(self.concrete_mut().expect("kept with the witness"), nothing);
-        view.set_steady(cells.len() > 1);
-        let rules_out = cells.len() == 1 && self.slots()[..cells.start].iter().all(Slot::is_decided);
-        self.pass_in(ctx, &mut view, cells.clone(), rules_out, sorted);
-        view.set_steady(false);
-        *self.concrete_mut().expect("kept with the witness") = view;
-        self.close_again(cells.start, opening);
+        self.while_open(cells.clone(), opening, |session, view| {
+            session.open_character(view, &cells, missing, opening.detail);
+            let is_steady = cells.len() > 1;
+            view.set_steady(is_steady, is_steady);
+            let rules_out = cells.len() == 1 && session.slots()[..cells.start].iter().all(Slot::is_decided);
+            session.pass_in(ctx, view, cells, rules_out, sorted);
+            view.set_steady(false, false);
+        });
     }
 
     /// The same for the undecided tokens that are no whole characters, those of equal lacks together.
@@ -477,12 +461,11 @@ impl Session {
     }
 
     /// Cells beside these of a gap that a character cut there would reach hold its bytes; the ones next to them nothing else.
-    fn open_character(&mut self, cells: &Range<usize>, (before, behind): (usize, usize), detail: Detail) {
-        let Some(representatives) = self.representatives.clone() else { return };
+    fn open_character(&self, view: &mut View, cells: &Range<usize>, (before, behind): (usize, usize), detail: Detail) {
+        let Some(representatives) = &self.representatives else { return };
         let gap = gap_of(self.slots(), cells.start);
         let left = (1..=before).filter_map(|k| cells.start.checked_sub(k).map(|j| (j, k)));
         let right = (1..=behind).map(|k| (cells.end + k - 1, k));
-        let Some(view) = self.concrete_mut() else { return };
         for (j, k) in left.chain(right).filter(|(j, _)| gap.contains(j)) {
             view.set_choice(
                 j,
@@ -671,7 +654,7 @@ impl Session {
     }
 
     /// The same of a view that has been taken; `rules_out`: all that is in front of the cell is decided.
-    fn pass_in(&self, ctx: &mut Context<'_>, view: &mut View, cells: Range<usize>, rules_out: bool, sorted: &mut Sorted) {
+    pub(super) fn pass_in(&self, ctx: &mut Context<'_>, view: &mut View, cells: Range<usize>, rules_out: bool, sorted: &mut Sorted) {
         let i = cells.start;
         let pass = Pass::new(ctx, view, cells, sorted);
         if rules_out {
@@ -702,12 +685,15 @@ impl Session {
     }
 
     /// Runs `f` on the concrete view with what is around these cells of a gap opened. None if there is no such view.
-    pub(super) fn with_opening<T>(&mut self, cells: Range<usize>, opening: Opening, f: impl FnOnce(&mut View) -> T) -> Option<T> {
+    pub(super) fn while_open<T>(&mut self, cells: Range<usize>, opening: Opening, f: impl FnOnce(&mut Session, &mut View) -> T) -> Option<T> {
         let first = cells.start;
         self.open_around(cells, opening);
-        let answer = self.concrete_mut().map(f);
+        let nothing = self.no_view();
+        let mut view = std::mem::replace(self.concrete_mut()?, nothing);
+        let answer = f(self, &mut view);
+        *self.concrete_mut()? = view;
         self.close_again(first, opening);
-        answer
+        Some(answer)
     }
 
     /// Opens what is around these cells of a gap in the concrete view.

@@ -300,10 +300,14 @@ impl Context<'_> {
     }
 
     pub(super) fn build_left_row(&mut self, mut ends: Ends) -> LeftRow {
-        ends.sort_unstable();
+        ends.sort(); // mostly they are nearly sorted
         ends.dedup();
-        let mut row = LeftRow::new();
+        let mut row = LeftRow::with_capacity(ends.len());
         for run in ends.chunk_by(|a, b| a.0 == b.0) {
+            if let [only] = run {
+                row.push(*only);
+                continue;
+            }
             let mut sources = Sources { eps: run.iter().map(|e| e.1).collect(), arcs: SmallVec::new() };
             let set = self.charts.left.build_at(self.symbols, &mut sources, u64::from(run[0].0.0));
             if set != Chart::DEAD {

@@ -199,7 +199,7 @@ impl Session {
 
     fn find_near(&mut self, ctx: &mut Context<'_>, i: usize, token: TokenId, openings: impl Iterator<Item = Opening>) -> Option<(usize, Witness)> {
         for opening in openings {
-            let found = self.with_opening(i..i + 1, opening, |view| {
+            let found = self.while_open(i..i + 1, opening, |_, view| {
                 view.set_choice(i, Choice::One(token));
                 find_witness(ctx, view)
             });

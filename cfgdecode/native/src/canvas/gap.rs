@@ -67,11 +67,9 @@ impl GapLeft {
 
     /// The row behind `m` tokens of the gap; if `steady`, only what is behind any larger number of tokens too.
     pub(super) fn row(&self, ctx: &mut Context<'_>, m: u32, steady: bool) -> LeftRow {
-        let mut ends: Vec<(ConfigId, SetId)> = Vec::new();
         let hub = |layer: u32| self.hub_at(layer, steady);
-        for part in ctx.pool.parts.iter().take_while(|p| p.cost() <= m) {
-            ends.push((part.last(ctx.pool.begin), hub(m - part.cost())));
-        }
+        let parts = ctx.pool.part_ends.iter().filter(|part| part.1 <= m);
+        let mut ends: Vec<(ConfigId, SetId)> = parts.map(|&(config, cost)| (config, hub(m - cost))).collect();
         if ctx.pool.filler.is_some() {
             ends.push((ctx.pool.begin, hub(m - 1)));
         }
@@ -95,6 +93,12 @@ impl GapLeft {
         }
         from.retain(|f| f.1 != Chart::DEAD);
         ctx.advance_branches(from.into_iter())
+    }
+
+    /// Whether steady rows have all that the others have, from so many tokens on.
+    pub(super) fn is_elastic(&self, m: u32) -> bool {
+        let mut rigid = self.pending.iter().filter(|p| p.loop_token.is_none()).flat_map(|p| p.completions.iter().flat_map(Completion::ways));
+        self.hub.is_elastic() && rigid.all(|(_, way)| way.cost() < m)
     }
 
     fn hub_at(&self, layer: u32, steady: bool) -> SetId {

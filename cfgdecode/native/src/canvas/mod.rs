@@ -3,6 +3,7 @@
 mod ahead;
 mod allowed;
 mod anything;
+mod characters;
 mod charts;
 mod chase;
 mod clock;

@@ -14,14 +14,12 @@ use super::context::{Context, push_new};
 use super::view::{Choice, LeftRow, View};
 use crate::grammar::Bits;
 use crate::intersect::{Chart, SetId, Sources};
-use crate::lexer::{ConfigId, DEAD};
-use crate::vocabulary::{Branch, Class, EffectId, Leads, TokenId, TokenSet, Vocabulary};
+use crate::lexer::ConfigId;
+use crate::vocabulary::{Branch, Class, EffectId, Leads, Row, TokenId, TokenSet, Vocabulary};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::ops::Range;
 
-/// Text of a token by which comments and strings are told apart.
-const PLAIN: [u8; 2] = *b"zz";
 /// What share of the vocabulary must be undecided for all that a configuration reads to be looked at, class by class.
 pub(super) const MOST_TOKENS: usize = 16;
 /// Fresh configurations in front of a cell up to which the tokens are looked at from each of them.
@@ -91,12 +89,21 @@ impl<'p, 'c> Pass<'p, 'c> {
         }
     }
 
-    /// What comments and strings take in. Returns the row in front of the cells.
+    /// What comments and strings take in that may go on behind a token of plain text, one of each kind. Returns the row in front of the cells.
     fn take_in_most(&mut self) -> LeftRow {
         let row = LeftRow::clone(self.view.left_row(self.ctx, self.cells.start));
-        for (config, set) in self.opaque(&row) {
-            if self.is_mostly_undecided() {
+        if !self.is_mostly_undecided() {
+            return row;
+        }
+        let configs: Vec<ConfigId> = row.iter().map(|point| point.0).collect();
+        let mut kinds: FxHashSet<(ConfigId, SetId)> = FxHashSet::default();
+        for &(at, behind) in self.ctx.effects.opaque_among(&configs).iter() {
+            let (config, set) = row[at as usize];
+            if kinds.insert((behind, set)) && self.fits_behind(behind, set) {
                 self.by_lexeme(config, set);
+                if !self.is_mostly_undecided() {
+                    break;
+                }
             }
         }
         row
@@ -110,31 +117,6 @@ impl<'p, 'c> Pass<'p, 'c> {
 
     fn is_mostly_undecided(&self) -> bool {
         self.sorted.undecided.has_many(self.ctx.constraint.vocabulary.len() / MOST_TOKENS)
-    }
-
-    /// Comments and strings that may go on behind a token of plain text, one of each kind; those first that take in more.
-    fn opaque(&mut self, row: &LeftRow) -> LeftRow {
-        let mut found = LeftRow::new();
-        if !self.is_mostly_undecided() {
-            return found;
-        }
-        let mut kinds: FxHashSet<(ConfigId, SetId)> = FxHashSet::default();
-        for &(config, set) in row {
-            let lexer = &mut self.ctx.effects.lexer;
-            if !lexer.is_opaque(config) {
-                continue;
-            }
-            let behind = PLAIN.iter().fold(config, |c, &byte| lexer.step(c, byte));
-            if kinds.insert((behind, set)) {
-                let right = self.view.right_set(self.ctx, self.cells.end, behind);
-                if self.ctx.charts.fits(self.ctx.symbols, set, right) {
-                    found.push((config, set));
-                }
-            }
-        }
-        let lexer = &mut self.ctx.effects.lexer;
-        found.sort_by_cached_key(|&(config, _)| (0..128).filter(|&byte| lexer.step(config, byte) == DEAD).count());
-        found
     }
 
     /// The classes of tokens that configuration `c` reads itself, from left set `set`.
@@ -180,21 +162,29 @@ impl<'p, 'c> Pass<'p, 'c> {
     fn by_bytes(&mut self, row: &[(ConfigId, SetId)]) {
         let vocabulary = self.ctx.constraint.vocabulary.clone();
         let (configs, sets): (Vec<ConfigId>, Vec<SetId>) = row.iter().copied().unzip();
-        let mut of_byte: Vec<Vec<TokenId>> = vec![Vec::new(); 256];
+        let row = self.ctx.effects.row(&configs);
+        let class_of = *self.ctx.effects.lexer.byte_classes();
+        let mut of_class: FxHashMap<u8, Points> = FxHashMap::default();
+        // By first byte, if something reads that.
+        let mut of_byte: Vec<Option<Vec<TokenId>>> = vec![None; 256];
+        let mut is_known = [false; 256];
         for t in self.sorted.undecided.iter() {
-            if let Some(&first) = vocabulary.text(t).first() {
-                of_byte[first as usize].push(t);
+            let Some(first) = vocabulary.first_byte(t).map(usize::from) else { continue };
+            if !std::mem::replace(&mut is_known[first], true) {
+                let points = of_class.entry(class_of[first]).or_insert_with(|| Points::new(self.ctx, &row, first as u8));
+                of_byte[first] = (!points.leads.is_empty()).then(Vec::new);
+            }
+            if let Some(tokens) = &mut of_byte[first] {
+                tokens.push(t);
             }
         }
-        let mut of_class: FxHashMap<u8, Points> = FxHashMap::default();
         for (byte, child) in vocabulary.children(Vocabulary::ROOT) {
-            let mut tokens = std::mem::take(&mut of_byte[byte as usize]);
-            if tokens.is_empty() || self.ctx.stop() {
-                continue;
+            let Some(mut tokens) = of_byte[usize::from(byte)].take() else { continue };
+            if self.ctx.stop() {
+                return;
             }
             let few = FEW_TOKENS.max(vocabulary.n_below(child) / FEW_OF);
-            let class = self.ctx.effects.lexer.byte_classes()[byte as usize];
-            let points = of_class.entry(class).or_insert_with(|| Points::new(self.ctx, &configs, byte));
+            let Some(points) = of_class.get_mut(&class_of[usize::from(byte)]) else { continue };
             for k in 0..points.leads.len() {
                 tokens.retain(|&t| self.sorted.undecided.has(t));
                 if tokens.is_empty() {
@@ -316,8 +306,8 @@ struct Points {
 }
 
 impl Points {
-    fn new(ctx: &mut Context<'_>, configs: &[ConfigId], byte: u8) -> Points {
-        let leads = ctx.effects.behind_byte(configs, byte);
+    fn new(ctx: &mut Context<'_>, row: &Row<'_>, byte: u8) -> Points {
+        let leads = ctx.effects.behind_byte(row, byte);
         Points { sets: vec![None; leads.len()], leads }
     }
 

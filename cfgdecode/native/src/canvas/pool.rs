@@ -141,6 +141,8 @@ pub(super) struct Pool {
     pub(super) lexemes: Vec<Completion>,
     /// Ways to configurations inside lexemes, each configuration once, by rising cost.
     pub(super) parts: Vec<Arc<Spelling>>,
+    /// The configurations behind them, sorted, and the tokens that they take.
+    pub(super) part_ends: Vec<(ConfigId, u32)>,
     /// Configuration -> its part.
     pub(super) part_of: FxHashMap<ConfigId, Arc<Spelling>>,
     /// Symbol -> fewest tokens that derive it from whole lexemes.
@@ -167,6 +169,7 @@ impl Pool {
             start: constraint.start,
             lexemes: Vec::new(),
             parts: Vec::new(),
+            part_ends: Vec::new(),
             part_of: FxHashMap::default(),
             costs: Arc::default(),
             tokens: Vec::new(),
@@ -199,6 +202,7 @@ impl Pool {
             begin: self.begin,
             lexemes: self.lexemes.iter().filter(|l| !is_word(&spelled(l))).cloned().collect(),
             parts: self.parts.clone(),
+            part_ends: self.part_ends.clone(),
             part_of: self.part_of.clone(),
             ..Pool::none(constraint)
         };
@@ -237,7 +241,7 @@ impl Pool {
         let mut pool = Pool::none(constraint);
         let free_lexeme = |&t: &TerminalId| Completion { terminal: Some(t), ..Completion::default() };
         pool.lexemes = terminals.iter().map(free_lexeme).collect();
-        pool.parts = all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect();
+        pool.set_parts(all.into_iter().filter(|&c| !effects.lexer.is_fresh(c)).map(free).collect());
         pool.is_loose = true;
         pool.weigh(&constraint.cfg);
         Some(pool)
@@ -311,7 +315,8 @@ impl Pool {
         let mut found: Vec<(Branch, Front)> = Vec::new();
         if let Some(&first) = vocabulary.text(token).first() {
             let fronts = self.fronts(effects);
-            for (c, from) in effects.behind_byte(&fronts.configs, first).iter() {
+            let row = effects.row(&fronts.configs);
+            for (c, from) in effects.behind_byte(&row, first).iter() {
                 let effect = effects.behind_first(vocabulary, *c, token);
                 for &branch in effects.branches(effect) {
                     found.extend(from.iter().map(|&at| (branch, fronts.of_config[at as usize])));
@@ -465,9 +470,15 @@ impl Pool {
         let mut parts: Vec<&Spelling> = lexemes.iter().chain(&ignored).flat_map(|l| &l.inside).chain(&others).chain(&broken).collect();
         parts.sort_by_key(|p| p.cost());
         parts.retain(|p| seen.insert(p.last(self.begin)));
-        self.parts = parts.into_iter().cloned().map(Arc::new).collect();
+        self.set_parts(parts.into_iter().cloned().map(Arc::new).collect());
         self.part_of = self.parts.iter().map(|p| (p.last(self.begin), p.clone())).collect();
         self.lexemes = lexemes;
+    }
+
+    fn set_parts(&mut self, parts: Vec<Arc<Spelling>>) {
+        self.part_ends = parts.iter().map(|part| (part.last(self.begin), part.cost())).collect();
+        self.part_ends.sort_unstable();
+        self.parts = parts;
     }
 
     /// Ways to configurations inside a character of more than one byte, in lexemes that may hold any.

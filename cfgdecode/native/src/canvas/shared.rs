@@ -14,6 +14,7 @@ use super::clock::Stage;
 use super::context::Context;
 use super::pass::{MOST_TOKENS, Pass};
 use super::session::{Answer, Session};
+use super::view::View;
 use crate::grammar::Bits;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
@@ -39,6 +40,10 @@ pub(super) struct Shared {
     possible: Bits,
     /// What is allowed with as much room as that.
     by_room: Vec<(Room, Bits)>,
+    /// What is allowed at one cell.
+    by_cell: Vec<(usize, Bits)>,
+    /// Whether all that is on the left of those cells is elastic.
+    is_elastic: bool,
 }
 
 impl Shared {
@@ -49,6 +54,11 @@ impl Shared {
     /// Whether a cell has no room on one side.
     pub(super) fn is_at_end(&self, i: usize) -> bool {
         i == self.gap.start || i + 1 == self.gap.end
+    }
+
+    /// Whether a look at the cell with its own gap opened is done.
+    pub(super) fn was_looked_at(&self, i: usize) -> bool {
+        self.is_elastic && self.by_cell.iter().any(|known| known.0 == i)
     }
 
     /// Which of the rooms a cell has.
@@ -63,6 +73,7 @@ impl Shared {
         for k in self.rooms_of(i) {
             sorted.allow(&self.by_room[k].1);
         }
+        self.by_cell.iter().filter(|known| known.0 == i).for_each(|known| sorted.allow(&known.1));
         sorted
     }
 }
@@ -88,10 +99,10 @@ impl Session {
         self.settle()?;
         self.prepare();
         let shared = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, gap.clone()))?;
-        let mut by_rooms: FxHashMap<Vec<usize>, Allowed> = FxHashMap::default();
+        let mut known: FxHashMap<(Vec<usize>, Option<usize>), Allowed> = FxHashMap::default();
         for j in gap.clone() {
-            let rooms = shared.rooms_of(j);
-            let (allowed, is_exact) = by_rooms.entry(rooms).or_insert_with(|| {
+            let own = shared.by_cell.iter().any(|known| known.0 == j).then_some(j);
+            let (allowed, is_exact) = known.entry((shared.rooms_of(j), own)).or_insert_with(|| {
                 let Sorted { allowed, undecided } = shared.sorted_at(j);
                 (allowed.into(), undecided.is_empty())
             });
@@ -107,31 +118,61 @@ impl Session {
     }
 
     fn sort_inside(&mut self, ctx: &mut Context<'_>, gap: Range<usize>) -> Shared {
-        let further = further(&gap);
-        let from_left = NEARER.into_iter().filter(|&n| n <= further).map(|n| (n, further));
-        let from_right = NEARER.into_iter().filter(|&n| n < further).map(|n| (further, n));
-        let mut shared = Shared { possible: self.all_undecided(gap.end - 1).undecided, gap, by_room: Vec::new() };
-        let mut nowhere = self.sort_end(ctx, from_left, &mut shared);
-        nowhere.intersect(&self.sort_end(ctx, from_right, &mut shared));
-        self.drop_impossible(ctx, nowhere, &mut shared);
-        self.sort_deep(ctx, further, &mut shared);
+        let possible = self.all_undecided(gap.end - 1).undecided;
+        let mut shared = Shared { gap, possible, by_room: Vec::new(), by_cell: Vec::new(), is_elastic: false };
+        self.while_open(shared.gap.clone(), NEAREST, |session, view| session.sort_ends(ctx, view, &mut shared));
+        self.sort_deep(ctx, &mut shared);
         shared
     }
 
+    /// Notes what is allowed with the gap opened, and what is impossible.
+    fn sort_ends(&mut self, ctx: &mut Context<'_>, view: &mut View, shared: &mut Shared) {
+        let further = further(&shared.gap);
+        view.set_steady(true, true);
+        let from_left = NEARER.into_iter().filter(|&n| n <= further).map(|n| (n, further));
+        let mut nowhere = self.sort_end(ctx, view, from_left, shared);
+        let from_right = NEARER.into_iter().filter(|&n| n < further).map(|n| (further, n));
+        let n_known = shared.by_room.len();
+        nowhere.intersect(&self.sort_end(ctx, view, from_right, shared));
+        self.drop_impossible(ctx, nowhere, shared);
+        view.set_steady(true, false);
+        if shared.by_room.len() > n_known {
+            self.sort_from_left(ctx, view, shared);
+        }
+        view.set_steady(false, false);
+    }
+
     /// Notes what is allowed in more and more room at one end of a gap; what is still undecided then.
-    fn sort_end(&mut self, ctx: &mut Context<'_>, rooms: impl Iterator<Item = Room> + Clone, shared: &mut Shared) -> Bits {
-        // In little room comments and strings may not come to their end; without them most tokens fit nowhere, or hardly anywhere.
-        let rooms = rooms.filter(|&room| !inside(&shared.gap, room).is_empty());
-        let taken_in = rooms.clone().enumerate().find_map(|(k, room)| Some((k, self.take_in_most(ctx, inside(&shared.gap, room))?)));
-        let Some((n_skipped, mut sorted)) = taken_in else { return shared.possible.clone() };
-        for room in rooms.skip(n_skipped) {
-            if sorted.undecided.is_empty() || ctx.stop() {
+    fn sort_end(&mut self, ctx: &mut Context<'_>, view: &mut View, rooms: impl Iterator<Item = Room>, shared: &mut Shared) -> Bits {
+        let mut sorted = self.all_undecided(shared.gap.end - 1);
+        let mut takes_in_most = false;
+        for room in rooms {
+            let cells = inside(&shared.gap, room);
+            if sorted.undecided.is_empty() || cells.is_empty() || ctx.stop() {
                 break;
             }
-            self.look(ctx, INSIDE[0], inside(&shared.gap, room), &mut sorted);
-            shared.by_room.push((room, sorted.allowed.clone()));
+            // In little room comments and strings may not come to their end; without them most tokens fit nowhere, or hardly anywhere.
+            takes_in_most = takes_in_most || Pass::new(ctx, view, cells.clone(), &mut sorted).takes_in_most();
+            if takes_in_most {
+                self.pass_in(ctx, view, cells, false, &mut sorted);
+                shared.by_room.push((room, sorted.allowed.clone()));
+            }
         }
         sorted.undecided
+    }
+
+    /// Notes what is allowed at each of the cells of the right half, with the same sets on the left of them.
+    fn sort_from_left(&mut self, ctx: &mut Context<'_>, view: &mut View, shared: &mut Shared) {
+        let first = shared.gap.start + further(&shared.gap);
+        shared.is_elastic = view.gap_left(ctx, shared.gap.start).0.is_elastic(further(&shared.gap) as u32);
+        for i in first..shared.gap.end {
+            let mut sorted = shared.sorted_at(i);
+            self.drop_cut(i, &mut sorted.undecided);
+            if !sorted.undecided.is_empty() && !ctx.stop() {
+                self.pass_in(ctx, view, first..i + 1, false, &mut sorted);
+                shared.by_cell.push((i, sorted.allowed));
+            }
+        }
     }
 
     /// Takes out what fits no gap of any length: that is the same for all cells; those at its ends have less room.
@@ -148,22 +189,8 @@ impl Session {
         shared.possible.subtract(&impossible);
     }
 
-    /// A look at a cell near the right end of a gap, from what is left of all of these: they share the sets.
-    pub(super) fn look_from_left(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) {
-        let Some(shared) = self.shared.as_ref().filter(|shared| shared.has(i)) else { return };
-        let further = further(&shared.gap);
-        let first = shared.gap.start + further;
-        if first <= i && shared.by_room.iter().any(|(room, _)| room.0 == further && room.1 < further) {
-            self.with_opening(i..i + 1, NEAREST, |view| {
-                view.steady_left = true;
-                Pass::new(ctx, view, first..i + 1, sorted).run();
-                view.steady_left = false;
-            });
-        }
-    }
-
     /// Looks further for what is left, for the cells with the same room on either side.
-    fn sort_deep(&mut self, ctx: &mut Context<'_>, further: usize, shared: &mut Shared) {
+    fn sort_deep(&mut self, ctx: &mut Context<'_>, shared: &mut Shared) {
         let mut rooms = DEEP.into_iter().map(|n| (n, n));
         let Some(room) = rooms.find(|&room| inside(&shared.gap, room).len() >= 2) else { return };
         let cells = inside(&shared.gap, room);
@@ -174,7 +201,7 @@ impl Session {
         }
         let mut sorted = Sorted { allowed: self.no_tokens(), undecided };
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
-        let n_done = usize::from(room.0 < further); // with more room on the other side
+        let n_done = usize::from(room.0 < further(&shared.gap)); // with more room on the other side
         for look in INSIDE.into_iter().skip(n_done) {
             if sorted.undecided.is_empty() || ctx.stop() {
                 break;

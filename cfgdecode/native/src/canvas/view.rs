@@ -146,8 +146,18 @@ impl View {
         before
     }
 
-    pub(super) fn set_steady(&mut self, on: bool) {
-        (self.steady_left, self.steady_right) = (on, on);
+    /// What is in left rows, and in right rows, inside pool gaps from now on.
+    pub(super) fn set_steady(&mut self, left: bool, right: bool) {
+        let is_pool = |choice: &Choice| *choice == Choice::Pool;
+        if let Some(first) = self.choices.iter().position(is_pool).filter(|_| left != self.steady_left) {
+            // What enters the gap there stays.
+            self.left_valid = self.left_valid.min(first + 1);
+            self.left[first + 1] = None;
+        }
+        if let Some(last) = self.choices.iter().rposition(is_pool).filter(|_| right != self.steady_right) {
+            self.right_valid = self.right_valid.max(last + 1);
+        }
+        (self.steady_left, self.steady_right) = (left, right);
     }
 
     /// Forgets all sets (the charts were replaced).

@@ -27,6 +27,8 @@ pub struct Meeting {
     dead: FxHashMap<(SetId, SetId), Symbols>,
     alive: FxHashSet<State>,
     pairs: PairMap<bool>,
+    /// By right set: all that waits there.
+    waiting: Vec<Option<Symbols>>,
     /// Scratch: states found in this search, with the index of the state that led here.
     found: Vec<(State, u32)>,
     pub n_states: usize,
@@ -41,6 +43,7 @@ impl Default for Meeting {
             dead: FxHashMap::default(),
             alive: FxHashSet::default(),
             pairs: PairMap::default(),
+            waiting: Vec::new(),
             found: Vec::new(),
             n_states: 0,
             max_states: usize::MAX,
@@ -91,7 +94,7 @@ impl Meeting {
         let mut widest = Widest::default();
         let mut known = vec![0; symbols.n_words()];
         let mut links: Vec<State> = Vec::new();
-        lowest_links(symbols, left, right, (l, r), &mut links);
+        self.lowest_links(symbols, left, right, (l, r), &mut links);
         let mut parent = NO_PARENT;
         loop {
             for (spanning, p, q) in links.drain(..) {
@@ -143,21 +146,32 @@ impl Meeting {
             at = parent;
         }
     }
-}
 
-/// What the symbols that wait on either side make together.
-fn lowest_links(symbols: &mut SymbolSets, left: &Chart, right: &Chart, (l, r): (SetId, SetId), links: &mut Vec<State>) {
-    let (on_left, on_right) = (left.items(symbols, l), right.items(symbols, r));
-    let all = on_right.iter().fold(SymbolSets::EMPTY, |all, item| symbols.union(all, item.1));
-    for &(origin, before) in on_left {
-        if symbols.parents(before, all) == SymbolSets::EMPTY {
-            continue;
-        }
-        for &(end, behind) in on_right {
-            let spanning = symbols.parents(before, behind);
-            if spanning != SymbolSets::EMPTY {
-                links.push((spanning, origin, end));
+    /// What the symbols that wait on either side make together.
+    fn lowest_links(&mut self, symbols: &mut SymbolSets, left: &Chart, right: &Chart, (l, r): (SetId, SetId), links: &mut Vec<State>) {
+        let (on_left, on_right) = (left.items(symbols, l), right.items(symbols, r));
+        let all = self.waiting_at(symbols, right, r);
+        for &(origin, before) in on_left {
+            if symbols.parents(before, all) == SymbolSets::EMPTY {
+                continue;
+            }
+            for &(end, behind) in on_right {
+                let spanning = symbols.parents(before, behind);
+                if spanning != SymbolSets::EMPTY {
+                    links.push((spanning, origin, end));
+                }
             }
         }
+    }
+
+    /// All that waits at a right set, whatever the origin.
+    fn waiting_at(&mut self, symbols: &mut SymbolSets, right: &Chart, r: SetId) -> Symbols {
+        if self.waiting.len() <= r as usize {
+            self.waiting.resize(right.n_sets(), None);
+        }
+        let known = self.waiting[r as usize];
+        let all = known.unwrap_or_else(|| right.items(symbols, r).iter().fold(SymbolSets::EMPTY, |all, item| symbols.union(all, item.1)));
+        self.waiting[r as usize] = Some(all);
+        all
     }
 }

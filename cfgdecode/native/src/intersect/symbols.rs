@@ -306,6 +306,10 @@ impl SymbolSets {
     /// The parents of waiting symbols and completed ones, in order, if there are [`FEW`] at most.
     #[inline]
     fn few_parents(&self, side: Side, waiting: Symbols, completed: Symbols, few: &mut [Symbol; FEW]) -> bool {
+        let siblings = self.siblings_of(side, waiting).iter().zip(self.words(completed));
+        if siblings.fold(0, |all, (a, b)| all | a & b) == 0 {
+            return true;
+        }
         let beside = &self.cfg.side(side.other()).continue_;
         let waiting_words = self.words(waiting);
         let mut n = 0;

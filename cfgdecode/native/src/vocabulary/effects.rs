@@ -17,7 +17,7 @@
 //! tables are dropped and made again when it is exceeded).
 
 use super::groups::{Group, Groups};
-use super::rows::{Leads, Rows};
+use super::rows::{Leads, Row, Rows};
 use super::{NodeId, TokenId, Vocabulary};
 use crate::grammar::Bits;
 use crate::lexer::{ConfigId, Lexer, TerminalId};
@@ -560,8 +560,18 @@ impl Effects {
     }
 
     /// The configurations behind a byte, each with the positions of a row from which it leads there.
-    pub fn behind_byte(&mut self, configs: &[ConfigId], byte: u8) -> Leads<u32> {
-        self.rows.behind(&mut self.lexer, configs, byte)
+    pub fn behind_byte(&mut self, row: &Row<'_>, byte: u8) -> Leads<u32> {
+        self.rows.behind(&mut self.lexer, row.id, row.configs, byte)
+    }
+
+    /// A row that will be asked about several bytes.
+    pub fn row<'a>(&mut self, configs: &'a [ConfigId]) -> Row<'a> {
+        Row { id: self.rows.id_of(configs), configs }
+    }
+
+    /// The positions of comments and strings in a row, those first that take in more, each with where plain text leads from there.
+    pub fn opaque_among(&mut self, configs: &[ConfigId]) -> Arc<[(u32, ConfigId)]> {
+        self.rows.opaque(&mut self.lexer, configs)
     }
 
     /// The fresh configurations behind the lexemes that may end at a row, each with these and their positions.

@@ -9,5 +9,5 @@ mod trie;
 
 pub use effects::{Branch, Class, ClassTable, EffectId, EffectList, Effects, TokenSet};
 pub use groups::Group;
-pub use rows::Leads;
-pub use trie::{NodeId, TokenId, Vocabulary};
+pub use rows::{Leads, Row};
+pub use trie::{Cut, NodeId, TokenId, Vocabulary};

@@ -13,10 +13,19 @@ use std::sync::Arc;
 /// Configurations, each with what leads there.
 pub type Leads<T> = Arc<[(ConfigId, Box<[T]>)]>;
 
+/// A row that is known by its number.
+#[derive(Debug)]
+pub struct Row<'a> {
+    pub(super) id: u32,
+    pub(super) configs: &'a [ConfigId],
+}
+
 /// Words of memory from which on everything is dropped.
 const MAX_CELLS: usize = 4 << 20;
 /// Words that an entry takes beside its positions.
 const ENTRY: usize = 16;
+/// Text of a token by which comments and strings are told apart.
+const PLAIN: [u8; 2] = *b"zz";
 
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -24,11 +33,13 @@ pub(super) struct Rows {
     n_rows: u32,
     behind: FxHashMap<(u32, u8), Leads<u32>>,
     fresh: FxHashMap<u32, Leads<(TerminalId, u32)>>,
+    opaque: FxHashMap<u32, Arc<[(u32, ConfigId)]>>,
     n_cells: usize,
 }
 
 impl Rows {
-    fn id_of(&mut self, configs: &[ConfigId]) -> u32 {
+    /// The number of a row, by which it need not be compared again.
+    pub(super) fn id_of(&mut self, configs: &[ConfigId]) -> u32 {
         if let Some(&known) = self.ids.get(configs) {
             return known;
         }
@@ -42,8 +53,8 @@ impl Rows {
     }
 
     /// The positions that lead to each configuration behind a byte.
-    pub(super) fn behind(&mut self, lexer: &mut Lexer, configs: &[ConfigId], byte: u8) -> Leads<u32> {
-        let key = (self.id_of(configs), lexer.byte_classes()[usize::from(byte)]);
+    pub(super) fn behind(&mut self, lexer: &mut Lexer, id: u32, configs: &[ConfigId], byte: u8) -> Leads<u32> {
+        let key = (id, lexer.byte_classes()[usize::from(byte)]);
         if let Some(known) = self.behind.get(&key) {
             return known.clone();
         }
@@ -76,6 +87,27 @@ impl Rows {
         self.n_cells += ENTRY + leads.iter().map(|lead| 2 * lead.1.len() + ENTRY).sum::<usize>();
         self.fresh.insert(id, leads.clone());
         leads
+    }
+
+    /// The positions of comments and strings, those first that take in more, each with where plain text leads from there.
+    pub(super) fn opaque(&mut self, lexer: &mut Lexer, configs: &[ConfigId]) -> Arc<[(u32, ConfigId)]> {
+        let id = self.id_of(configs);
+        if let Some(known) = self.opaque.get(&id) {
+            return known.clone();
+        }
+        let mut found: Vec<(usize, u32, ConfigId)> = Vec::new();
+        for (at, &config) in configs.iter().enumerate() {
+            if lexer.is_opaque(config) {
+                let n_unread = (0..128).filter(|&byte| lexer.step(config, byte) == DEAD).count();
+                let behind = PLAIN.iter().fold(config, |c, &byte| lexer.step(c, byte));
+                found.push((n_unread, at as u32, behind));
+            }
+        }
+        found.sort_unstable();
+        let found: Arc<[(u32, ConfigId)]> = found.into_iter().map(|(_, at, behind)| (at, behind)).collect();
+        self.n_cells += 2 * (ENTRY + found.len());
+        self.opaque.insert(id, found.clone());
+        found
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

@@ -9,6 +9,7 @@ use crate::grammar::Bits;
 pub type TokenId = u32;
 pub type NodeId = u32;
 
+const NO_BYTE: u16 = 256;
 /// Bytes that no text has: texts are UTF-8.
 const NEVER: [u8; 13] = [0xC0, 0xC1, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA, 0xFB, 0xFC, 0xFD, 0xFE, 0xFF];
 
@@ -28,10 +29,55 @@ pub struct Vocabulary {
     /// Width of the logits; ids from `len()` on are never allowed.
     pub n_logits: u32,
     texts: Bits,
+    cut: Cut,
+    /// By token: its first byte, or [`NO_BYTE`].
+    firsts: Vec<u16>,
     /// Those that begin or end inside a character.
     fragments: Bits,
     /// A one-byte token for each byte value, if there is one.
     pub byte_tokens: Vec<Option<TokenId>>,
+}
+
+/// Tokens whose characters are cut.
+#[derive(Debug)]
+pub struct Cut {
+    /// They begin inside a character.
+    pub begun: Bits,
+    /// They end inside a character that begins in them.
+    pub ended: Bits,
+    /// They may end inside a character, be it one that begins further left.
+    pub may_end: Bits,
+}
+
+impl Cut {
+    fn new(n: usize) -> Cut {
+        Cut { begun: Bits::new(n), ended: Bits::new(n), may_end: Bits::new(n) }
+    }
+
+    fn insert(&mut self, token: TokenId, text: &[u8]) {
+        let (before, behind) = missing(text);
+        let has_lead = text.iter().any(|byte| !(0x80..0xC0).contains(byte));
+        for (tokens, is_one) in [(&mut self.begun, before > 0), (&mut self.ended, behind > 0 && has_lead), (&mut self.may_end, behind > 0)] {
+            if is_one {
+                tokens.insert(token);
+            }
+        }
+    }
+}
+
+/// How many bytes of characters that it shares a text may lack at most, in front and behind.
+fn missing(text: &[u8]) -> (usize, usize) {
+    let is_rest = |b: &&u8| (0x80..0xC0).contains(*b);
+    let first = text.iter().take_while(is_rest).count();
+    let last = text.iter().rev().take_while(is_rest).count();
+    let behind = match text.len().checked_sub(last + 1).map(|lead| text[lead]) {
+        Some(0xC0..0xE0) => 1_usize,
+        Some(0xE0..0xF0) => 2,
+        Some(0xF0..) => 3,
+        Some(_) => 0,
+        None => 3,
+    };
+    (if first == 0 { 0 } else { 4_usize.saturating_sub(first) }, behind.saturating_sub(last))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,12 +141,22 @@ impl Vocabulary {
         order.iter().filter(|&&t| !text(t).iter().any(|byte| NEVER.contains(byte))).for_each(|&t| _ = texts.insert(t));
         let mut fragments = Bits::new(n_logits as usize);
         order.iter().filter(|&&t| std::str::from_utf8(text(t)).is_err()).for_each(|&t| _ = fragments.insert(t));
-        Vocabulary { bytes, offsets, special, nodes, order, texts, fragments, eos, pad, mask, n_logits, byte_tokens }
+        let mut cut = Cut::new(n_logits as usize);
+        fragments.iter().for_each(|t| cut.insert(t, text(t)));
+        let mut firsts = vec![NO_BYTE; special.len()];
+        order.iter().for_each(|&t| firsts[t as usize] = u16::from(text(t)[0]));
+        Vocabulary { bytes, offsets, special, nodes, order, texts, cut, firsts, fragments, eos, pad, mask, n_logits, byte_tokens }
     }
 
     /// All tokens that have bytes, such as a text can have.
     pub fn texts(&self) -> &Bits {
         &self.texts
+    }
+
+    /// The first byte of a token that has bytes.
+    #[inline]
+    pub fn first_byte(&self, token: TokenId) -> Option<u8> {
+        self.firsts.get(token as usize).and_then(|&byte| u8::try_from(byte).ok())
     }
 
     /// The tokens whose bytes are no whole characters.
@@ -113,18 +169,12 @@ impl Vocabulary {
         if !self.fragments.has(token) {
             return (0, 0);
         }
-        let text = self.text(token);
-        let is_rest = |b: &&u8| (0x80..0xC0).contains(*b);
-        let first = text.iter().take_while(is_rest).count();
-        let last = text.iter().rev().take_while(is_rest).count();
-        let behind = match text.len().checked_sub(last + 1).map(|lead| text[lead]) {
-            Some(0xC0..0xE0) => 1_usize,
-            Some(0xE0..0xF0) => 2,
-            Some(0xF0..) => 3,
-            Some(_) => 0,
-            None => 3,
-        };
-        (if first == 0 { 0 } else { 4_usize.saturating_sub(first) }, behind.saturating_sub(last))
+        missing(self.text(token))
+    }
+
+    /// The tokens whose characters are cut.
+    pub fn cut(&self) -> &Cut {
+        &self.cut
     }
 
     pub fn len(&self) -> usize {
@@ -222,6 +272,6 @@ impl Vocabulary {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.len() + self.offsets.len() * 4 + self.special.len() + self.nodes.len() * 16 + self.order.len() * 4
+        self.bytes.len() + self.offsets.len() * 4 + self.special.len() * 3 + self.nodes.len() * 16 + self.order.len() * 4
     }
 }
