@@ -29,8 +29,7 @@ pub struct Meeting {
     pairs: PairMap<bool>,
     /// By right set: all that waits there.
     waiting: Vec<Option<Symbols>>,
-    /// Scratch: states found in this search, with the index of the state that led here.
-    found: Vec<(State, u32)>,
+    search: Search,
     pub n_states: usize,
     /// States after which searches give up and `overflowed` says so.
     pub max_states: usize,
@@ -44,11 +43,37 @@ impl Default for Meeting {
             alive: FxHashSet::default(),
             pairs: PairMap::default(),
             waiting: Vec::new(),
-            found: Vec::new(),
+            search: Search::default(),
             n_states: 0,
             max_states: usize::MAX,
             overflowed: false,
         }
+    }
+}
+
+/// What a search has found, kept to avoid allocation.
+#[derive(Debug, Default)]
+struct Search {
+    /// States, with the index of the state that led here.
+    found: Vec<(State, u32)>,
+    /// States to go on from: by age, then by rank.
+    agenda: BinaryHeap<Reverse<(u64, Reverse<u64>, u32)>>,
+    widest: Widest,
+    links: Vec<State>,
+}
+
+/// Pairs of chains up to which their table is kept: emptying a large one takes longer than a small search.
+const MAX_KEPT: usize = 256;
+
+impl Search {
+    fn clear(&mut self) {
+        if self.widest.capacity() > MAX_KEPT {
+            self.widest = Widest::default();
+        }
+        self.found.clear();
+        self.agenda.clear();
+        self.widest.clear();
+        self.links.clear();
     }
 }
 
@@ -74,27 +99,25 @@ impl Meeting {
     }
 
     fn search(&mut self, symbols: &mut SymbolSets, left: &Chart, right: &Chart, l: SetId, r: SetId) -> bool {
-        let mut found = std::mem::take(&mut self.found);
-        found.clear();
-        let answer = self.reach(symbols, left, right, l, r, &mut found);
+        let mut search = std::mem::take(&mut self.search);
+        search.clear();
+        let answer = self.reach(symbols, left, right, l, r, &mut search);
         if !answer && !self.overflowed {
-            for &((spanning, p, q), _) in &found {
+            for &((spanning, p, q), _) in &search.found {
                 let dead = self.dead.entry((p, q)).or_default();
                 *dead = symbols.union(*dead, spanning);
             }
         }
-        self.n_states += found.len();
-        self.found = found;
+        self.n_states += search.found.len();
+        self.search = search;
         answer
     }
 
-    fn reach(&mut self, symbols: &mut SymbolSets, left: &Chart, right: &Chart, l: SetId, r: SetId, found: &mut Vec<(State, u32)>) -> bool {
+    fn reach(&mut self, symbols: &mut SymbolSets, left: &Chart, right: &Chart, l: SetId, r: SetId, search: &mut Search) -> bool {
+        let Search { found, agenda, widest, links } = search;
         let goal = symbols.cfg.goal;
-        let mut agenda: BinaryHeap<Reverse<(u64, Reverse<u64>, u32)>> = BinaryHeap::new();
-        let mut widest = Widest::default();
-        let mut known = vec![0; symbols.n_words()];
-        let mut links: Vec<State> = Vec::new();
-        self.lowest_links(symbols, left, right, (l, r), &mut links);
+        let mut known: SmallVec<[u64; 16]> = SmallVec::from_elem(0, symbols.n_words());
+        self.lowest_links(symbols, left, right, (l, r), links);
         let mut parent = NO_PARENT;
         loop {
             for (spanning, p, q) in links.drain(..) {
