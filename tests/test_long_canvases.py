@@ -230,13 +230,14 @@ def test_sets_near_the_ends_of_an_open_canvas_are_exact(n_cells: int) -> None:
             assert (token in found.ids()) is canvas.fork().commit_one(cell, token), (cell, tokens[token])
 
 
-@pytest.mark.parametrize("first, size", [(4, 10), (9, 18), (2, 30)])
+@pytest.mark.parametrize("first, size", [(4, 6), (10, 6), (12, 7), (4, 10), (9, 18), (2, 30)])
 def test_the_sets_of_a_long_gap_say_what_can_be_committed(first: int, size: int) -> None:
     """All cells of a gap begin with what its inside has in common; each token is asked about by a commit."""
     vocabulary = cd.Vocabulary.bytes()
     for name, text in (
         ("json", b'{"a": [1, 20, {"x": null}], "b": true}'),
         ("smiles", b"CC(=O)Oc1ccccc1C(=O)Nc1ccc(O)cc1Cl"),
+        ("json", '{"鹅": "a鹅é鹅b", "c": ["鹅"]}'.encode()),
     ):
         constraint = cd.compile(cd.Grammar.builtin(name), vocabulary, limits=cd.Limits(exact_cells=0))
         canvas = constraint.canvas(
@@ -248,3 +249,24 @@ def test_the_sets_of_a_long_gap_say_what_can_be_committed(first: int, size: int)
             can_be = {b for b in range(0, 256, 5) if canvas.fork().commit_one(cell, b)}
             assert can_be >= allowed & set(range(0, 256, 5))
             assert not table.row(row).is_exact or can_be <= allowed
+
+
+@pytest.mark.parametrize("first, size", [(2, 6), (10, 6), (12, 6), (13, 7), (9, 11)])
+def test_what_is_of_one_length_is_allowed_only_where_it_has_its_place(first: int, size: int) -> None:
+    """A date takes so many digits: what fits two cells from an end of its gap need not fit three cells from it."""
+    schema = {
+        "type": "object",
+        "properties": {"on": {"type": "string", "format": "date"}, "by": {"type": "string", "maxLength": 9}},
+        "required": ["on"],
+    }
+    text = b'{"on": "1985-07-12", "by": "x1234567"}'
+    tokens, vocabulary = _json_vocabulary(*(b"%02d" % n for n in range(100)), b'":"",', b'":"","', b"-1")
+    constraint = cd.compile(cd.Grammar.from_json_schema(schema), vocabulary)
+    canvas = constraint.canvas([*text, len(tokens) - 1], [first <= i < first + size for i in range(len(text) + 1)])
+    table = canvas.allowed_all()
+    for row, cell in enumerate(table.positions.tolist()):
+        allowed = set(table.row(row).ids().tolist())
+        for token in [*b'-"09,:}ax ', tokens.index(b"07"), tokens.index(b'","'), tokens.index(b'":"",')]:
+            fits = canvas.fork().commit_one(cell, token)
+            assert fits or token not in allowed, (cell, tokens[token])
+            assert not fits or token in allowed or not table.row(row).is_exact, (cell, tokens[token])
