@@ -45,8 +45,6 @@ def test_sketches_that_keep_one_origin_answer_as_brute_force():
 @needs_engine
 def test_a_lexeme_that_begins_with_ignorable_text_is_counted_whole():
     """Two spaces behind a third are one T0; two spaces at the start of the text are none."""
-    from .native import NativeEngine
-
     case = make_case(
         lark_text="start: T0\nT0: /\\ \\ \\ /\nWS: /\\ /\n%ignore WS\n",
         lexer="dynamic_complete",
@@ -58,6 +56,29 @@ def test_a_lexeme_that_begins_with_ignorable_text_is_counted_whole():
         gaps=(),
         policy="pad",
     )
+    _assert_sketched(case)
+
+
+@needs_engine
+def test_behind_the_end_of_a_text_a_character_may_be_cut_anywhere():
+    """The text may end in the second cell, and with `cut` anything stands behind that."""
+    case = make_case(
+        lark_text='start: T1 "é"\nT1.2: ")"\nWS: /\\ /\n%ignore WS\n',
+        lexer="basic",
+        tokens=(b" )\xc3", b"\xa9\xc3\xa9", None, b" ", b")\xc3\xa9", None, b")\xc3"),
+        eos=(5,),
+        pad=5,
+        mask=2,
+        cells=(None, None, None),
+        gaps=(),
+        policy="cut",
+    )
+    _assert_sketched(case)
+
+
+def _assert_sketched(case):
+    from .native import NativeEngine
+
     assert check_case(case, NativeEngine(limits=cfgdecode.Limits(exact_cells=0)), solution_of(case)) == []
 
 

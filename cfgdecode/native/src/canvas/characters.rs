@@ -11,7 +11,11 @@ impl Session {
     /// Takes out the tokens of cell i whose characters are cut where the cell beside has no rest of one: one that is decided, or whose
     /// allowed set is known.
     pub(super) fn drop_cut(&self, i: usize, undecided: &mut Bits) {
-        let Cut { begun, ended, may_end } = self.constraint().vocabulary.cut();
+        let vocabulary = &self.constraint().vocabulary;
+        if self.policy().tail_tokens(vocabulary).is_none() && self.exact.ends()[..=i].contains(&true) {
+            return; // behind the end of the text anything may stand
+        }
+        let Cut { begun, ended, may_end } = vocabulary.cut();
         if i == 0 || self.is_whole(i - 1, may_end) {
             undecided.subtract(begun);
         }
