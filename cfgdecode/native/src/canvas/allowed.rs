@@ -461,7 +461,7 @@ impl Session {
     }
 
     /// Cells beside these of a gap that a character cut there would reach hold its bytes; the ones next to them nothing else.
-    fn open_character(&self, view: &mut View, cells: &Range<usize>, (before, behind): (usize, usize), detail: Detail) {
+    pub(super) fn open_character(&self, view: &mut View, cells: &Range<usize>, (before, behind): (usize, usize), detail: Detail) {
         let Some(representatives) = &self.representatives else { return };
         let gap = gap_of(self.slots(), cells.start);
         let left = (1..=before).filter_map(|k| cells.start.checked_sub(k).map(|j| (j, k)));

@@ -14,9 +14,12 @@ use super::clock::Stage;
 use super::context::Context;
 use super::pass::{MOST_TOKENS, Pass};
 use super::session::{Answer, Session};
-use super::view::View;
+use super::sketch::Detail;
+use super::view::{Choice, View};
 use crate::grammar::Bits;
+use crate::vocabulary::Cut;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Cells of a gap on either side of a cell.
@@ -170,8 +173,26 @@ impl Session {
             self.drop_cut(i, &mut sorted.undecided);
             if !sorted.undecided.is_empty() && !ctx.stop() {
                 self.pass_in(ctx, view, first..i + 1, false, &mut sorted);
+                self.sort_ended(ctx, view, first..i + 1, &shared.gap, &mut sorted);
                 shared.by_cell.push((i, sorted.allowed));
             }
+        }
+    }
+
+    /// The same of the tokens that end inside a character, those that lack as many bytes together: the cells behind hold the rest.
+    fn sort_ended(&mut self, ctx: &mut Context<'_>, view: &mut View, cells: Range<usize>, gap: &Range<usize>, sorted: &mut Sorted) {
+        let vocabulary = self.constraint().vocabulary.clone();
+        let Cut { begun, ended, .. } = vocabulary.cut();
+        let mut by_lack: BTreeMap<usize, Bits> = BTreeMap::new();
+        for token in ended.iter().filter(|&t| sorted.undecided.has(t) && !begun.has(t)) {
+            by_lack.entry(vocabulary.missing(token).1).or_insert_with(|| self.no_tokens()).insert(token);
+        }
+        for (lack, undecided) in by_lack {
+            let mut part = Sorted { allowed: self.no_tokens(), undecided };
+            self.open_character(view, &(cells.end - 1..cells.end), (0, lack), Detail::Plain);
+            self.pass_in(ctx, view, cells.clone(), false, &mut part);
+            (cells.end..gap.end.min(cells.end + lack)).for_each(|j| view.set_choice(j, Choice::Pool));
+            sorted.allow(&part.allowed);
         }
     }
 
