@@ -25,6 +25,7 @@ use crate::grammar::{Side, Symbol, is_within};
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::{Hash, Hasher};
 
@@ -140,8 +141,9 @@ struct Work {
     above: Vec<(u32, u32, Gathered)>,
     /// The words of what is gathered.
     words: Vec<u64>,
-    /// What waits, as far as it is known.
-    kept: Vec<Item>,
+    /// What waits, as far as it is known, each origin once; by origin: the latest set in which it was, and its place.
+    kept: Vec<(SetId, Gathered)>,
+    kept_at: Vec<(u32, u32)>,
     /// Counts sets, and passes over chains.
     n_sets: u32,
     n_passes: u32,
@@ -260,10 +262,7 @@ impl Chart {
 
     /// What may come next where these wait.
     fn expected_by(&self, symbols: &mut SymbolSets, items: &[Item]) -> Symbols {
-        let mut waiting: SmallVec<[Symbols; 32]> = items.iter().map(|item| item.1).collect();
-        waiting.sort_unstable();
-        waiting.dedup();
-        symbols.expected(self.side, &waiting)
+        symbols.expected(self.side, items.iter().map(|item| item.1))
     }
 
     /// The set of a point with these sources; `DEAD` if nothing useful reaches it.
@@ -330,10 +329,13 @@ impl Chart {
         let mut work = std::mem::take(&mut self.work);
         work.n_sets += 1;
         work.places.resize(self.sets.len(), (0, 0));
+        work.kept_at.resize(self.sets.len(), (0, 0));
         work.begin_pass(self.heads.len());
         self.complete(symbols, sources, &mut work);
         for &e in &sources.eps {
-            work.kept.extend_from_slice(self.items(symbols, e));
+            for &(origin, waiting) in self.items(symbols, e) {
+                work.keep(symbols, origin, waiting);
+            }
         }
         let mut kept = self.highest(symbols, &mut work);
         self.bound(symbols, &mut kept);
@@ -362,7 +364,7 @@ impl Chart {
             }
             let waiting = symbols.waiting(self.side, new);
             if waiting != SymbolSets::EMPTY {
-                work.kept.push((origin, waiting));
+                work.keep(symbols, origin, waiting);
             }
             self.visits += 1;
             if work.all.len() > self.max_items || self.visits > self.max_visits {
@@ -405,14 +407,13 @@ impl Chart {
     /// What waits, without what waits from higher in the same chain as well; by origin.
     fn highest(&self, symbols: &mut SymbolSets, work: &mut Work) -> Vec<Item> {
         let mut kept = std::mem::take(&mut work.kept);
-        kept.sort_unstable();
-        kept.dedup();
+        kept.sort_unstable_by_key(|item| Reverse(item.0));
         work.begin_pass(self.heads.len());
         let mut highest: Vec<Item> = Vec::with_capacity(kept.len());
-        for run in kept.chunk_by(|a, b| a.0 == b.0).rev() {
-            let all = work.union(symbols, run);
-            if work.is_highest(symbols, self.rank_in_chain(run[0].0), all) {
-                highest.push((run[0].0, all));
+        for &(origin, all) in &kept {
+            let all = work.set_of(symbols, all);
+            if work.is_highest(symbols, self.rank_in_chain(origin), all) {
+                highest.push((origin, all));
             }
         }
         highest.reverse();
@@ -528,11 +529,16 @@ impl Work {
         }
     }
 
-    /// The symbols of all these items.
-    fn union(&mut self, symbols: &mut SymbolSets, items: &[Item]) -> Symbols {
-        let mut all = Gathered::Known(items[0].1);
-        items[1..].iter().for_each(|item| _ = Work::gather(&mut self.words, symbols, &mut all, item.1));
-        self.set_of(symbols, all)
+    /// Notes what waits from an origin.
+    #[inline]
+    fn keep(&mut self, symbols: &SymbolSets, origin: SetId, waiting: Symbols) {
+        let place = &mut self.kept_at[origin as usize];
+        if place.0 == self.n_sets {
+            Work::gather(&mut self.words, symbols, &mut self.kept[place.1 as usize].1, waiting);
+        } else {
+            *place = (self.n_sets, self.kept.len() as u32);
+            self.kept.push((origin, Gathered::Known(waiting)));
+        }
     }
 
     /// Whether some of these symbols were not seen in this pass from this rank of the chain or a higher one; notes them.

@@ -54,8 +54,9 @@ pub struct SymbolSets {
     parents: PairMap<Symbols>,
     /// Few symbols -> all that they are.
     unions: FxHashMap<[Symbol; FEW], Symbols>,
-    /// By side: what waits -> what may come next.
-    expected: [FxHashMap<Box<[Symbols]>, Symbols>; 2],
+    /// By side: what may come next where the symbols of a set wait, once that was asked.
+    expected: [Vec<Symbols>; 2],
+    expected_words: Vec<u64>,
     /// By costs, side, whether what waits is rigid, that, and what its origin expects.
     continued: FxHashMap<(usize, Side, bool, Symbols, Symbols), Continued>,
     inner: FxHashMap<(usize, Side), Arc<Inner>>,
@@ -95,6 +96,7 @@ impl SymbolSets {
             parents: PairMap::default(),
             unions: FxHashMap::default(),
             expected: Default::default(),
+            expected_words: Vec::new(),
             continued: FxHashMap::default(),
             inner: FxHashMap::default(),
             costs: Vec::new(),
@@ -119,7 +121,7 @@ impl SymbolSets {
     pub fn memory_bytes(&self) -> usize {
         let n_words = self.words.capacity() + self.siblings.iter().map(Vec::capacity).sum::<usize>();
         n_words * 8
-            + self.waiting[0].capacity() * 16
+            + self.waiting[0].capacity() * 24
             + self.by_words.memory_bytes()
             + self.parents.memory_bytes()
             + self.unions.capacity() * 21
@@ -148,7 +150,7 @@ impl SymbolSets {
     fn push(&mut self, words: &[u64]) -> Symbols {
         let new = self.waiting[0].len() as Symbols;
         self.words.extend_from_slice(words);
-        for known in self.waiting.iter_mut().chain(&mut self.siblings_at) {
+        for known in self.waiting.iter_mut().chain(&mut self.siblings_at).chain(&mut self.expected) {
             known.push(UNKNOWN);
         }
         new
@@ -399,18 +401,34 @@ impl SymbolSets {
     }
 
     /// What may come next where all of these wait.
-    pub(super) fn expected(&mut self, side: Side, waiting: &[Symbols]) -> Symbols {
-        if let Some(&known) = self.expected[side as usize].get(waiting) {
+    pub(super) fn expected(&mut self, side: Side, waiting: impl Iterator<Item = Symbols>) -> Symbols {
+        let mut all = std::mem::take(&mut self.expected_words);
+        all.clear();
+        all.resize(self.n_words, 0);
+        let mut last = Self::EMPTY;
+        for set in waiting {
+            if set != last {
+                last = set;
+                let expected = self.expected_of(side, set);
+                add(&mut all, self.words(expected));
+            }
+        }
+        let set = self.intern(&all);
+        self.expected_words = all;
+        set
+    }
+
+    /// What may come next where these wait.
+    fn expected_of(&mut self, side: Side, waiting: Symbols) -> Symbols {
+        let known = self.expected[side as usize][waiting as usize];
+        if known != UNKNOWN {
             return known;
         }
         let set = self.collected(|sets, words| {
-            let mut all = vec![0; words.len()];
-            waiting.iter().for_each(|&set| add(&mut all, sets.words(set)));
             let expects = &sets.cfg.side(side).expects;
-            ones(&all).for_each(|w| expects[w as usize].iter().for_each(|&s| insert(words, s)));
+            sets.iter(waiting).for_each(|w| expects[w as usize].iter().for_each(|&s| insert(words, s)));
         });
-        self.bytes += 48 + waiting.len() * 4;
-        self.expected[side as usize].insert(waiting.into(), set);
+        self.expected[side as usize][waiting as usize] = set;
         set
     }
 
