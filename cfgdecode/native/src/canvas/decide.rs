@@ -11,7 +11,7 @@ use super::allowed::{self, Opening};
 use super::clock::Stage;
 use super::context::Context;
 use super::filling::{Step, plain_row, read_off, walk_left};
-use super::session::{Answer, Concrete, Session, Witness, only};
+use super::session::{Answer, Concrete, Session, SlotTokens, Witness, only};
 use super::sketch::{self, Detail};
 use super::slots::Slot;
 use super::view::{Choice, LeftRow, View};
@@ -409,7 +409,7 @@ impl Session {
     /// The witness that a view of one token in each slot is, up to the end of its text and behind it.
     pub(super) fn spelled_out(&self, view: &View, end: usize) -> Option<Witness> {
         let mut witness: Witness = (0..end).map(|i| one_token(view.choice(i))).collect();
-        witness.resize(self.slots.len(), Vec::new());
+        witness.resize(self.slots.len(), SlotTokens::new());
         self.with_tail(end, witness)
     }
 
@@ -480,14 +480,14 @@ pub(super) fn fits_row(ctx: &mut Context<'_>, view: &mut View, boundary: usize, 
 pub(super) fn find_witness(ctx: &mut Context<'_>, view: &mut View) -> Option<(usize, Witness)> {
     let end = find_end(ctx, view)?;
     if (0..end).all(|i| matches!(view.choice(i), Choice::One(_))) {
-        return Some((end, (0..view.len()).map(|i| if i < end { one_token(view.choice(i)) } else { Vec::new() }).collect()));
+        return Some((end, (0..view.len()).map(|i| if i < end { one_token(view.choice(i)) } else { SlotTokens::new() }).collect()));
     }
     let row = plain_row(ctx, view, end);
     let step = row.iter().find_map(|&(config, l)| {
         let right = ctx.end_set(config);
         ctx.charts.fits(ctx.symbols, l, right).then_some(Step { config, right, token: None })
     })?;
-    let mut witness: Witness = vec![Vec::new(); view.len()];
+    let mut witness: Witness = vec![SlotTokens::new(); view.len()];
     for (i, token) in walk_left(ctx, view, 0, end, step, &[])?.into_iter().enumerate() {
         witness[i].push(token);
     }
@@ -502,9 +502,9 @@ fn answer_of(found: Result<bool, &'static str>) -> Answer {
     }
 }
 
-fn one_token(choice: &Choice) -> Vec<TokenId> {
+fn one_token(choice: &Choice) -> SlotTokens {
     match choice {
-        Choice::One(t) => vec![*t],
-        _ => Vec::new(),
+        Choice::One(t) => SlotTokens::from_elem(*t, 1),
+        _ => SlotTokens::new(),
     }
 }

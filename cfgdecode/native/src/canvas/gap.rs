@@ -244,15 +244,14 @@ impl GapLeft {
             tokens.extend(std::iter::repeat_n(token, (m - left) as usize));
             return Some((next, left));
         }
-        for i in 0..ctx.pool.lexemes.len() {
-            let (cost, terminal) = (ctx.pool.lexemes[i].cost(), ctx.pool.lexemes[i].terminal);
+        for lexeme in ctx.pool.lexemes.clone().iter() {
+            let (cost, terminal) = (lexeme.cost(), lexeme.terminal);
             if cost > m {
                 break;
             }
             if !self.expects(ctx, m - cost, terminal) {
                 continue;
             }
-            let lexeme = ctx.pool.lexemes[i].clone();
             let Some(right) = ctx.right_before(lexeme.spelling.last(ctx.pool.begin), next) else { continue };
             if let Some(next) = self.spell_back(ctx, m, &lexeme.spelling, right, tokens) {
                 return Some((next, m - cost));
@@ -281,9 +280,9 @@ impl GapLeft {
 
     /// A lexeme that takes more tokens than it must.
     fn stretch(&self, ctx: &mut Context<'_>, m: u32, next: Next, tokens: &mut Vec<TokenId>) -> Option<(Next, u32)> {
-        for i in 0..ctx.pool.lexemes.len() {
-            let Some(stretch) = ctx.pool.lexemes[i].stretch.clone().filter(|s| s.cost() < m) else { continue };
-            let terminal = ctx.pool.lexemes[i].terminal;
+        for lexeme in ctx.pool.lexemes.clone().iter() {
+            let Some(stretch) = lexeme.stretch.as_ref().filter(|s| s.cost() < m) else { continue };
+            let terminal = lexeme.terminal;
             let middle = stretch.head.last(ctx.pool.begin);
             let Some(right) = ctx.right_before(stretch.tail.last(middle), next) else { continue };
             let Some(right) = ctx.back(middle, &stretch.tail.tokens, &stretch.tail.configs, right) else { continue };

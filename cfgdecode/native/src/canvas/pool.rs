@@ -138,7 +138,7 @@ pub(super) struct Pool {
     /// goes on with it is none of the pool.)
     start: ConfigId,
     /// By rising cost.
-    pub(super) lexemes: Vec<Completion>,
+    pub(super) lexemes: Arc<[Completion]>,
     /// Ways to configurations inside lexemes, each configuration once, by rising cost.
     pub(super) parts: Vec<Arc<Spelling>>,
     /// The configurations behind them, sorted, and the tokens that they take.
@@ -167,7 +167,7 @@ impl Pool {
             space: None,
             begin: constraint.start,
             start: constraint.start,
-            lexemes: Vec::new(),
+            lexemes: Arc::default(),
             parts: Vec::new(),
             part_ends: Vec::new(),
             part_of: FxHashMap::default(),
@@ -472,7 +472,7 @@ impl Pool {
         parts.retain(|p| seen.insert(p.last(self.begin)));
         self.set_parts(parts.into_iter().cloned().map(Arc::new).collect());
         self.part_of = self.parts.iter().map(|p| (p.last(self.begin), p.clone())).collect();
-        self.lexemes = lexemes;
+        self.lexemes = lexemes.into();
     }
 
     fn set_parts(&mut self, parts: Vec<Arc<Spelling>>) {

@@ -25,6 +25,7 @@ use super::view::{Choice, View};
 use crate::intersect::{Origins, SymbolSets};
 use crate::vocabulary::TokenId;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -95,7 +96,8 @@ pub struct Session {
 
 /// Per slot its tokens: one, or any number where the slot stands for an interval. Behind the text's end
 /// they are tail tokens.
-pub(super) type Witness = Vec<Vec<TokenId>>;
+pub(super) type Witness = Vec<SlotTokens>;
+pub(super) type SlotTokens = SmallVec<[TokenId; 1]>;
 
 /// The latest witness as a view, and the slots that changed since it was found.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@
 
 use super::context::Context;
 use super::filling::Step;
-use super::session::Witness;
+use super::session::{SlotTokens, Witness};
 use super::slots::Slot;
 use super::view::{Choice, LeftRow};
 use crate::intersect::{Chart, SetId};
@@ -72,7 +72,7 @@ impl<'a> Layers<'a> {
             let right = ctx.end_set(config);
             ctx.charts.fits(ctx.symbols, l, right).then_some(Step { config, right, token: None })
         })?;
-        let mut witness: Witness = vec![Vec::new(); self.slots.len()];
+        let mut witness: Witness = vec![SlotTokens::new(); self.slots.len()];
         let mut u = u;
         for i in (0..end).rev() {
             loop {

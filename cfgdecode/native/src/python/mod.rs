@@ -188,7 +188,7 @@ impl PySession {
 
     /// Per slot its tokens in some valid filling; None if dead.
     fn witness(&self, py: Python<'_>) -> PyResult<Option<Vec<Vec<u32>>>> {
-        self.run(py, |s| s.witness().map(|w| w.cloned())).map_err(errors::limit)
+        self.run(py, |s| s.witness().map(|w| w.map(|w| w.iter().map(|tokens| tokens.to_vec()).collect()))).map_err(errors::limit)
     }
 
     /// Allowed token ids of an open slot as a little-endian bit mask of 32-bit words, and whether they are

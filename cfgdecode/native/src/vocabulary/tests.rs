@@ -94,3 +94,17 @@ fn a_list_of_tokens_does_what_each_does() {
         }
     }
 }
+
+#[test]
+fn the_cuts_of_characters_are_told_from_the_bytes_of_tokens() {
+    let texts: [&[u8]; 8] = [b"a", "\u{9d5d}".as_bytes(), b"\xe9\xb5", b"\x9d", b"\xb5\x9da", b"a\xe9", b"\x9d\xe9", b"\xff"];
+    let mut offsets = vec![0];
+    texts.iter().for_each(|text| offsets.push(offsets.last().unwrap() + text.len() as u32));
+    let vocabulary = Vocabulary::new(texts.concat(), offsets, vec![false; 8], Vec::new(), None, None, 8);
+    let of = |tokens: &crate::grammar::Bits| tokens.iter().collect::<Vec<_>>();
+    let Cut { begun, ended, may_end } = vocabulary.cut();
+    assert_eq!((of(begun), of(ended)), (vec![3, 4, 6], vec![2, 5, 6, 7]));
+    assert_eq!(of(may_end), [2, 3, 5, 6, 7]); // what begins further left may go on behind the fourth
+    assert_eq!(of(vocabulary.texts()), [0, 1, 2, 3, 4, 5, 6]); // no text has the last byte
+    assert_eq!((vocabulary.first_byte(4), vocabulary.first_byte(8)), (Some(0xB5), None));
+}
