@@ -18,7 +18,7 @@
 use super::clock::Stage;
 use super::context::Context;
 use super::decide::find_witness;
-use super::pass::{MOST_TOKENS, Pass};
+use super::pass::Pass;
 use super::session::{Answer, Concrete, Session, Witness, only};
 use super::sketch::{DETAILS, Detail, gap_of};
 use super::slots::Slot;
@@ -556,9 +556,7 @@ impl Session {
             }
             self.settle_end(ctx, i, sorted);
         }
-        // Where nothing takes in most tokens, most of them do not fit: the looks are for the others.
-        let is_early = rank == 0 && sorted.undecided.has_many(ctx.constraint.vocabulary.len() / MOST_TOKENS);
-        if (is_early || rank == WORTH_FRAGMENTS) && !sorted.undecided.is_empty() {
+        if rank == WORTH_FRAGMENTS && !sorted.undecided.is_empty() {
             self.drop_dead(ctx, i, sorted);
             let counted = [self.counted_beside(i, COUNTED_FAR), self.counted_near(i)].concat();
             self.drop_dead_nearby(ctx, i, &counted, sorted);
