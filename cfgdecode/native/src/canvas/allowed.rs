@@ -167,6 +167,7 @@ const COUNTED_GAPS: usize = 2;
 const COUNTED_LONG: usize = 3;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
+
 /// The allowed tokens of a cell, and whether they are surely all.
 pub type Allowed = (Arc<Bits>, bool);
 

@@ -9,7 +9,7 @@
 //!
 //! Cost: for either end of the gap one pass over all tokens, and a few over what is left; whatever the number of cells.
 
-use super::allowed::{Allowed, INSIDE, NEAREST, Seen, Sorted};
+use super::allowed::{Allowed, INSIDE, Look, NEAREST, Seen, Sorted};
 use super::clock::Stage;
 use super::context::Context;
 use super::pass::{MOST_TOKENS, Pass};
@@ -33,7 +33,7 @@ const NEARER: [usize; 5] = [1, 2, 4, 8, FURTHER];
 const FURTHER: usize = 16;
 /// The rooms on both sides for the looks that count what is beside a cell as gaps of their own: fewer cells have nothing elastic between
 /// edge tokens.
-const DEEP: [usize; 3] = [16, 8, 4];
+const DEEP: [usize; 3] = [4, 8, FURTHER];
 
 /// What the cells of a gap have in common.
 #[derive(Debug)]
@@ -164,11 +164,11 @@ impl Session {
         sorted.undecided
     }
 
-    /// Notes what is allowed at each of the cells of the right half, with the same sets on the left of them.
+    /// Notes what is allowed at each of the last cells of the right half, with the same sets on the left of them.
     fn sort_from_left(&mut self, ctx: &mut Context<'_>, view: &mut View, shared: &mut Shared) {
         let first = shared.gap.start + further(&shared.gap);
         shared.is_elastic = view.gap_left(ctx, shared.gap.start).0.is_elastic(further(&shared.gap) as u32);
-        for i in first..shared.gap.end {
+        for i in first.max(shared.gap.end.saturating_sub(FURTHER))..shared.gap.end {
             let mut sorted = shared.sorted_at(i);
             self.drop_cut(i, &mut sorted.undecided);
             if !sorted.undecided.is_empty() && !ctx.stop() {
@@ -210,20 +210,29 @@ impl Session {
         shared.possible.subtract(&impossible);
     }
 
-    /// Looks further for what is left, for the cells with the same room on either side.
+    /// Looks for what is left in the same room on either side, further away in the most of it.
     fn sort_deep(&mut self, ctx: &mut Context<'_>, shared: &mut Shared) {
-        let mut rooms = DEEP.into_iter().map(|n| (n, n));
-        let Some(room) = rooms.find(|&room| inside(&shared.gap, room).len() >= 2) else { return };
+        let has_ends = !shared.by_room.is_empty();
+        let rooms: Vec<Room> = DEEP.into_iter().map(|n| (n, n)).filter(|&room| inside(&shared.gap, room).len() >= 2).collect();
+        for (k, &room) in rooms.iter().enumerate() {
+            // The first look was at as much room on one side, and more on the other.
+            let n_done = usize::from(has_ends && room.0 < further(&shared.gap));
+            let n_looks = if k + 1 < rooms.len() { 1 } else { INSIDE.len() };
+            self.sort_room(ctx, room, &INSIDE[n_done..n_looks], shared);
+        }
+    }
+
+    /// Notes what these looks allow in this room.
+    fn sort_room(&mut self, ctx: &mut Context<'_>, room: Room, looks: &[Look], shared: &mut Shared) {
         let cells = inside(&shared.gap, room);
         let mut undecided = shared.sorted_at(cells.start).undecided;
         undecided.union(&shared.sorted_at(cells.end - 1).undecided);
-        if room.0 < FURTHER && undecided.has_many(ctx.constraint.vocabulary.len() / MOST_TOKENS) {
+        if looks.is_empty() || room.0 < FURTHER && undecided.has_many(ctx.constraint.vocabulary.len() / MOST_TOKENS) {
             return; // cell by cell there is more to go by
         }
         let mut sorted = Sorted { allowed: self.no_tokens(), undecided };
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
-        let n_done = usize::from(room.0 < further(&shared.gap)); // with more room on the other side
-        for look in INSIDE.into_iter().skip(n_done) {
+        for &look in looks {
             if sorted.undecided.is_empty() || ctx.stop() {
                 break;
             }
