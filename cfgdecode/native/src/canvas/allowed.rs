@@ -413,10 +413,7 @@ impl Session {
             }
             let mut part = Sorted { allowed: self.no_tokens(), undecided };
             self.pass_near(ctx, opening, cells.clone(), missing, &mut part);
-            for token in part.allowed.iter() {
-                sorted.allowed.insert(token);
-                sorted.undecided.remove(token);
-            }
+            sorted.allow(&part.allowed);
         }
     }
 

@@ -342,7 +342,7 @@ impl Context<'_> {
     /// The configurations at the right end of a pool gap that matter for its hub.
     pub(super) fn hub_exits(&self, out: &mut Vec<ConfigId>) {
         out.push(self.pool.begin);
-        out.extend(self.pool.parts.iter().map(|p| p.last(self.pool.begin)));
+        out.extend(self.pool.part_ends.iter().map(|part| part.0));
     }
 
     /// Those that matter for what is pending inside it in these.
@@ -376,20 +376,18 @@ impl View {
                 entries.extend(sources.arcs.iter().map(|&(t, s)| (Entry::Arc(t, s), cost, is_elastic)));
             }
         };
-        let parts = ctx.pool.parts.clone();
-        for part in parts.iter() {
-            let config = part.last(ctx.pool.begin);
+        let parts = ctx.pool.part_ends.clone();
+        for &(config, cost) in &parts {
             let is_elastic = ctx.pool.has_filler() || ctx.loop_token(config).is_some();
-            add(self.right_sources(b, config), part.cost(), is_elastic);
+            add(self.right_sources(b, config), cost, is_elastic);
         }
         if ctx.pool.filler.is_some() {
             add(self.right_sources(b, ctx.pool.begin), 1, true);
         }
         if ends {
             // The text ends with this lexeme; at least one cell is left for EOS.
-            let begin = ctx.pool.begin;
-            let at_hub = ctx.pool.filler.iter().map(|f| (f.1, 1)).collect::<Vec<_>>();
-            for (config, cost) in parts.iter().map(|p| (p.last(begin), p.cost())).chain(at_hub) {
+            let at_hub = ctx.pool.filler.map(|f| (f.1, 1));
+            for (config, cost) in parts.into_iter().chain(at_hub) {
                 let mut sources = Sources::default();
                 ctx.end_sources(config, &mut sources);
                 entries.extend(sources.eps.iter().map(|&s| (Entry::Set(s), cost + 1, true)));

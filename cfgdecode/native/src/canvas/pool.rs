@@ -186,7 +186,7 @@ impl Pool {
         let mut pool = Pool::none(constraint);
         if let Some((token, behind)) = find_filler(vocabulary, effects, constraint.start) {
             (pool.filler, pool.begin) = (Some((token, behind)), behind);
-            pool.space = vocabulary.text(token).first().copied();
+            pool.space = vocabulary.first_byte(token);
         }
         pool.spell_lexemes(constraint, effects);
         pool.weigh(&constraint.cfg);
@@ -313,7 +313,7 @@ impl Pool {
             return known.clone();
         }
         let mut found: Vec<(Branch, Front)> = Vec::new();
-        if let Some(&first) = vocabulary.text(token).first() {
+        if let Some(first) = vocabulary.first_byte(token) {
             let fronts = self.fronts(effects);
             let row = effects.row(&fronts.configs);
             for (c, from) in effects.behind_byte(&row, first).iter() {
@@ -344,10 +344,9 @@ impl Pool {
         if let Some(known) = &self.fronts {
             return known.clone();
         }
-        let parts = self.parts.iter().map(|part| (part.last(self.begin), part.cost()));
         let filler = self.filler.map(|(_, behind)| (behind, 1));
         let front = |(config, cost)| Front { cost, is_opaque: effects.lexer.is_opaque(config), config };
-        let of_config: Vec<Front> = parts.chain(filler).map(front).collect();
+        let of_config: Vec<Front> = self.part_ends.iter().copied().chain(filler).map(front).collect();
         let configs: Vec<ConfigId> = of_config.iter().map(|front| front.config).collect();
         let mut ended = Vec::new();
         for (fresh, from) in effects.fresh_behind(&configs).iter() {

@@ -256,17 +256,20 @@ impl View {
 
     /// The right set at (boundary, configuration).
     pub fn right_set(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> SetId {
+        self.need_right_of(ctx, boundary, c);
+        self.known_right_set(ctx, boundary, c)
+    }
+
+    /// Makes what the right set of one configuration is built from, if it is not known.
+    fn need_right_of(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) {
         if self.right_valid > boundary || !self.right[boundary].of_config.has(c) {
             self.need_right(ctx, boundary, &[c]);
         }
-        self.known_right_set(ctx, boundary, c)
     }
 
     /// What the right set at (boundary, configuration) is made of, if it is not made yet.
     pub(super) fn unmade_right(&mut self, ctx: &mut Context<'_>, boundary: usize, c: ConfigId) -> Option<Sources> {
-        if self.right_valid > boundary || !self.right[boundary].of_config.has(c) {
-            self.need_right(ctx, boundary, &[c]);
-        }
+        self.need_right_of(ctx, boundary, c);
         let id = self.right[boundary].of_config.get(c)?;
         let point = &self.right[boundary].points[id as usize];
         point.set.is_none().then(|| point.sources.clone())

@@ -56,6 +56,7 @@ pub struct SymbolSets {
     unions: FxHashMap<[Symbol; FEW], Symbols>,
     /// By side: what may come next where the symbols of a set wait, once that was asked.
     expected: [Vec<Symbols>; 2],
+    /// Scratch: what may come next by what was gone through.
     expected_words: Vec<u64>,
     /// By costs, side, whether what waits is rigid, that, and what its origin expects.
     continued: FxHashMap<(usize, Side, bool, Symbols, Symbols), Continued>,

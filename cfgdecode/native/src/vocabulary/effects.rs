@@ -129,7 +129,7 @@ impl TokenList {
     fn new(vocabulary: &Vocabulary, tokens: &Arc<[TokenId]>) -> TokenList {
         let mut of_byte: BTreeMap<u8, Vec<TokenId>> = BTreeMap::new();
         for &t in tokens.iter() {
-            vocabulary.text(t).first().into_iter().for_each(|&byte| of_byte.entry(byte).or_default().push(t));
+            vocabulary.first_byte(t).into_iter().for_each(|byte| of_byte.entry(byte).or_default().push(t));
         }
         TokenList { _kept: tokens.clone(), by_byte: of_byte.into_iter().collect() }
     }
@@ -347,7 +347,7 @@ impl Effects {
     /// are dead, or one.
     pub fn branches_of(&mut self, vocabulary: &Vocabulary, c: ConfigId, token: TokenId) -> SmallVec<[Branch; 4]> {
         let mut branches = SmallVec::new();
-        let Some(&first) = vocabulary.text(token).first() else { return branches };
+        let Some(first) = vocabulary.first_byte(token) else { return branches };
         let d = self.lexer.step(c, first);
         if d != ConfigId(0) {
             let on = self.behind_first(vocabulary, d, token);

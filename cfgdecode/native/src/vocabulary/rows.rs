@@ -1,4 +1,4 @@
-//! What long rows of configurations have behind the next byte, or behind the lexemes that end there.
+//! What long rows of configurations have behind the next byte, or behind the lexemes that end there, and which are comments and strings.
 //!
 //! Inside gaps the same configurations stand at every boundary, only with other sets: who leads where is worked out once.
 //!
@@ -52,7 +52,7 @@ impl Rows {
         self.n_rows
     }
 
-    /// The positions that lead to each configuration behind a byte.
+    /// The positions that lead to each configuration behind a byte, comments and strings first.
     pub(super) fn behind(&mut self, lexer: &mut Lexer, id: u32, configs: &[ConfigId], byte: u8) -> Leads<u32> {
         let key = (id, lexer.byte_classes()[usize::from(byte)]);
         if let Some(known) = self.behind.get(&key) {
@@ -65,7 +65,9 @@ impl Rows {
                 leads.entry(d).or_default().push(at as u32);
             }
         }
-        let leads = shared(leads, |config| !lexer.is_opaque(config));
+        let mut leads = boxed(leads);
+        leads.sort_by_cached_key(|lead| !lexer.is_opaque(lead.0));
+        let leads: Leads<u32> = leads.into();
         self.n_cells += ENTRY + leads.iter().map(|lead| lead.1.len() + ENTRY).sum::<usize>();
         self.behind.insert(key, leads.clone());
         leads
@@ -83,7 +85,7 @@ impl Rows {
                 leads.entry(fresh).or_default().push((terminal, at as u32));
             }
         }
-        let leads = shared(leads, |_| true);
+        let leads: Leads<(TerminalId, u32)> = boxed(leads).into();
         self.n_cells += ENTRY + leads.iter().map(|lead| 2 * lead.1.len() + ENTRY).sum::<usize>();
         self.fresh.insert(id, leads.clone());
         leads
@@ -115,9 +117,6 @@ impl Rows {
     }
 }
 
-fn shared<T>(leads: BTreeMap<ConfigId, Vec<T>>, is_last: impl FnMut(ConfigId) -> bool) -> Leads<T> {
-    let mut is_last = is_last;
-    let mut leads: Vec<(ConfigId, Box<[T]>)> = leads.into_iter().map(|(config, from)| (config, from.into_boxed_slice())).collect();
-    leads.sort_by_cached_key(|lead| is_last(lead.0));
-    leads.into()
+fn boxed<T>(leads: BTreeMap<ConfigId, Vec<T>>) -> Vec<(ConfigId, Box<[T]>)> {
+    leads.into_iter().map(|(config, from)| (config, from.into_boxed_slice())).collect()
 }
