@@ -96,6 +96,11 @@ impl Context<'_> {
         answer
     }
 
+    /// Whether plain windows are worth their cost.
+    pub(super) fn has_words(&self) -> bool {
+        self.pool.is_wordy(self.plain)
+    }
+
     /// Asks `f` with the plain pool.
     pub(super) fn with_plain<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
         std::mem::swap(&mut self.pool, &mut self.plain);

@@ -58,14 +58,39 @@ impl Window {
     }
 }
 
-/// Windows, tried in turn: those that find most for their cost first. Before it is asked whether the canvas is dead.
-const NEAR: [Window; 4] = [near(0, 0, Detail::Lean), apart(1, 1, Detail::Plain), apart(1, 1, Detail::Lean), near(2, 8, Detail::Lean)];
-/// Before the first sketch.
-const FAR: [Window; 4] = [near(1, 1, Detail::Closing), near(1, 2, Detail::Edges), near(4, 3, Detail::Plain), near(8, 24, Detail::Lean)];
-/// Before the second.
-const FURTHEST: [Window; 3] = [near(3, 3, Detail::Edges), near(2, 1, Detail::Fine), near(8, 6, Detail::Edges)];
-/// The same for several changes as one.
-const ACROSS: [Window; 4] = [near(0, 0, Detail::Lean), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Lean)];
+/// Windows, tried in turn: those that find most for their cost first.
+struct Windows {
+    /// Before it is asked whether the canvas is dead.
+    near: &'static [Window],
+    /// Before the first sketch.
+    far: &'static [Window],
+    /// Before the second.
+    furthest: &'static [Window],
+    /// Before all others where several changes are one.
+    across: &'static [Window],
+}
+
+/// Those of a grammar with many words, without which windows cost a fraction.
+const WORDY: Windows = Windows {
+    near: &[near(0, 0, Detail::Lean), apart(1, 1, Detail::Plain), apart(1, 1, Detail::Lean), near(2, 8, Detail::Lean)],
+    far: &[near(1, 1, Detail::Closing), near(1, 2, Detail::Edges), near(4, 3, Detail::Plain), near(8, 24, Detail::Lean)],
+    furthest: &[near(3, 3, Detail::Edges), near(2, 1, Detail::Fine), near(8, 6, Detail::Edges)],
+    across: &[near(0, 0, Detail::Lean), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Lean)],
+};
+/// Those of any other: what is plain there costs as much as what is lean, and edge tokens are few.
+const TERSE: Windows = Windows {
+    near: &[near(0, 0, Detail::Lean), near(1, 3, Detail::Lean), near(2, 8, Detail::Lean), near(2, 2, Detail::Edges)],
+    far: &[near(8, 24, Detail::Lean), near(3, 3, Detail::Edges), apart(1, 1, Detail::Lean)],
+    furthest: &[near(2, 1, Detail::Fine), near(8, 6, Detail::Edges)],
+    across: &[near(0, 0, Detail::Lean), across(0, Detail::Lean), across(1, Detail::Lean)],
+};
+
+impl Windows {
+    fn of(ctx: &Context<'_>) -> &'static Windows {
+        if ctx.has_words() { &WORDY } else { &TERSE }
+    }
+}
+
 /// Gaps on either side of a change that are looked at to show that the canvas is dead.
 const DEAD_NEARBY: usize = 3;
 /// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.
@@ -122,7 +147,8 @@ impl Session {
     pub(super) fn find_nearby(&mut self, ctx: &mut Context<'_>) -> Option<Answer> {
         self.clock.enter(Stage::Repair);
         let has_several = self.concrete.as_ref().is_some_and(|concrete| concrete.changed.len() > 1);
-        if has_several && self.repair(ctx, &ACROSS) || self.repair(ctx, &NEAR) {
+        let windows = Windows::of(ctx);
+        if has_several && self.repair(ctx, windows.across) || self.repair(ctx, windows.near) {
             return Some(Answer::Completable);
         }
         self.clock.enter(Stage::Dead);
@@ -138,9 +164,10 @@ impl Session {
         if near.is_some() {
             return near;
         }
+        let windows = Windows::of(ctx);
         for k in 0..session.sketches.len() {
             session.clock.enter(Stage::Repair);
-            if k == 0 && session.repair(ctx, &FAR) || k == 1 && session.repair(ctx, &FURTHEST) {
+            if k == 0 && session.repair(ctx, windows.far) || k == 1 && session.repair(ctx, windows.furthest) {
                 return Some(Answer::Completable);
             }
             session.clock.enter(Stage::Dead);
@@ -300,7 +327,7 @@ impl Session {
         if self.concrete.is_none() || self.is_small() || self.has_intervals() {
             return self.verdict() == Answer::Completable;
         }
-        if self.verdict.is_none() && self.with(Stage::Repair, |ctx, session| session.repair(ctx, &ACROSS)) == Ok(true) {
+        if self.verdict.is_none() && self.with(Stage::Repair, |ctx, session| session.repair(ctx, Windows::of(ctx).across)) == Ok(true) {
             self.verdict = Some(Answer::Completable);
         }
         self.verdict == Some(Answer::Completable)
@@ -322,7 +349,8 @@ impl Session {
         let Some(mut concrete) = self.concrete.take() else { return false };
         let slot = std::mem::replace(&mut self.slots[i], Slot::Token(token));
         concrete.changed.push(i);
-        let mut windows = NEAR.iter().filter(|window| window.apart);
+        let windows = Windows::of(ctx);
+        let mut windows = windows.near.iter().chain(windows.far).filter(|window| window.apart);
         let damage = self.damage(&mut concrete);
         let fits = damage.is_some_and(|damage| windows.any(|window| self.rewritten(ctx, &mut concrete, &damage, window).is_some()));
         self.slots[i] = slot;

@@ -210,6 +210,11 @@ impl Pool {
         plain
     }
 
+    /// Whether so much of what it offers are words that `plain`, which is the same without them, costs a good deal less.
+    pub(super) fn is_wordy(&self, plain: &Pool) -> bool {
+        self.lexemes.len() > 2 * plain.lexemes.len()
+    }
+
     /// The pool of a gap that may hold any text whatever its length: with it a canvas can only be shown to be dead. None if there
     /// are too many configurations.
     pub(super) fn loose(constraint: &Constraint, effects: &mut Effects) -> Option<Pool> {
