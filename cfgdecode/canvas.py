@@ -427,9 +427,14 @@ class Canvas:
         """
         scores = [score for *_, score in ordered]
         weights = np.exp(scores) if min(scores) < 0 else np.array(scores, dtype=float)
-        rest = np.concatenate([np.cumsum(weights[::-1])[::-1], [0.0]])
         start, best, most, nodes = self.fork(), kept, float(sum(weights[k] for k in kept)), COMMIT_NODES
         start._restore([ordered[k][0] for k in kept], before)
+        # What does not fit alone is in no set, and is asked about once.
+        for k in sorted(set(range(len(ordered))) - kept):
+            nodes -= 1
+            if nodes < 0 or not start._fits_together([ordered[k]]):
+                weights[k] = 0.0
+        rest = np.concatenate([np.cumsum(weights[::-1])[::-1], [0.0]])
         agenda: list[tuple[int, frozenset[int], float]] = [(0, frozenset(), 0.0)]
         while agenda and nodes > 0:
             k, taken, weight = agenda.pop()
@@ -439,7 +444,7 @@ class Canvas:
                 continue
             agenda.append((k + 1, taken, weight))
             position = ordered[k][0]
-            if all(ordered[j][0] != position for j in taken):
+            if weights[k] > 0.0 and all(ordered[j][0] != position for j in taken):
                 nodes -= 1
                 if start._fits_together([ordered[j] for j in sorted(taken)] + [ordered[k]]):
                     agenda.append((k + 1, taken | {k}, weight + float(weights[k])))

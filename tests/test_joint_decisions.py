@@ -143,6 +143,16 @@ def test_a_joint_commit_keeps_a_set_of_largest_weight(limits):
         assert sum(score for p, t, score in proposals if (p, t) in result.kept) == pytest.approx(best)
 
 
+def test_what_fits_alone_with_nothing_is_asked_about_no_further(monkeypatch):
+    canvas = lists().canvas([0] * 9, [True] * 9)
+    impossible = [(p, 0, 0.5) for p in (3, 5, 7)]
+    asked, ask = [], cd.Canvas._fits_together
+    monkeypatch.setattr(cd.Canvas, "_fits_together", lambda self, p: asked.append(list(p)) or ask(self, p))
+    result = canvas.commit([*impossible, (0, 0, 0.9), (1, 3, 0.2), (2, 2, 0.2), (4, 2, 0.2)], policy="defer")
+    assert len(result.kept) == 4 and len(result.deferred) == 3
+    assert [proposals for proposals in asked if set(proposals) & set(impossible)] == [[p] for p in impossible]
+
+
 def test_a_joint_commit_over_decided_cells_leaves_what_it_does_not_keep():
     constraint = lists()
     canvas = constraint.canvas([0, 3, 0, 0], [True, False, True, True], status=[0, 2, 0, 0])

@@ -95,9 +95,11 @@ impl Windows {
 const DEAD_NEARBY: usize = 3;
 /// Decided cells in front of all gaps, or behind them, up to which they are looked at as well.
 const MAX_DECIDED: usize = 512;
-/// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps.
+/// What part of `Limits.items` the exact view may take to find a witness beside one that is no longer right, where there are more gaps or
+/// more open cells.
 const EXACT_SHARE: usize = 10;
 const FEW_GAPS: usize = 4;
+const FEW_OPEN: usize = 100;
 /// What is to be rewritten of the latest witness, and where its text ends then.
 struct Damage {
     /// None: nothing, what was changed has been changed back.
@@ -128,8 +130,8 @@ impl Session {
                 Err(limit) => return Answer::Undecided(limit),
             }
         }
-        // Between many gaps where all else failed beside a known witness, the exact view rarely helps: it gets a share of the limit.
-        let has_past = self.concrete.is_some() && !self.is_small() && self.n_gaps() > FEW_GAPS;
+        // Between many gaps or cells where all else failed beside a known witness, the exact view rarely helps: it gets a share of the limit.
+        let has_past = self.concrete.is_some() && !self.is_small() && (self.n_gaps() > FEW_GAPS || self.n_open() > FEW_OPEN);
         let share = if has_past { EXACT_SHARE } else { 1 };
         let most = self.constraint.limits.items / share;
         let found = self.with(Stage::Exact, |ctx, session| {
