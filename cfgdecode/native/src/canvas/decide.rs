@@ -77,7 +77,7 @@ const WORDY: Windows = Windows {
     furthest: &[near(3, 3, Detail::Edges), near(2, 1, Detail::Fine), near(8, 6, Detail::Edges)],
     across: &[near(0, 0, Detail::Lean), across(0, Detail::Plain), across(1, Detail::Plain), across(1, Detail::Lean)],
 };
-/// Those of any other: what is plain there costs as much as what is lean, and edge tokens are few.
+/// Those of any other: what is plain there costs as much as what is lean, and windows of edge tokens cost little.
 const TERSE: Windows = Windows {
     near: &[near(0, 0, Detail::Lean), near(1, 3, Detail::Lean), near(2, 8, Detail::Lean), near(2, 2, Detail::Edges)],
     far: &[near(8, 24, Detail::Lean), near(3, 3, Detail::Edges), apart(1, 1, Detail::Lean)],
