@@ -427,27 +427,26 @@ class Canvas:
         """
         scores = [score for *_, score in ordered]
         weights = np.exp(scores) if min(scores) < 0 else np.array(scores, dtype=float)
-        start, best, most, nodes = self.fork(), kept, float(sum(weights[k] for k in kept)), COMMIT_NODES
+        start, best, most = self.fork(), kept, float(sum(weights[k] for k in kept))
         start._restore([ordered[k][0] for k in kept], before)
         # What does not fit alone is in no set, and is asked about once.
-        for k in sorted(set(range(len(ordered))) - kept):
-            nodes -= 1
-            if nodes < 0 or not start._fits_together([ordered[k]]):
-                weights[k] = 0.0
-        rest = np.concatenate([np.cumsum(weights[::-1])[::-1], [0.0]])
+        refused = [k for k in range(len(ordered)) if k not in kept][:COMMIT_NODES]
+        able = sorted(kept.union(k for k in refused if start._fits_together([ordered[k]])))
+        nodes = COMMIT_NODES - len(refused)
+        rest = np.concatenate([np.cumsum(weights[able][::-1])[::-1], [0.0]])
         agenda: list[tuple[int, frozenset[int], float]] = [(0, frozenset(), 0.0)]
         while agenda and nodes > 0:
-            k, taken, weight = agenda.pop()
+            at, taken, weight = agenda.pop()
             if weight > most + 1e-12:
                 best, most = set(taken), weight
-            if k == len(ordered) or weight + rest[k] <= most + 1e-12:
+            if at == len(able) or weight + rest[at] <= most + 1e-12:
                 continue
-            agenda.append((k + 1, taken, weight))
-            position = ordered[k][0]
-            if weights[k] > 0.0 and all(ordered[j][0] != position for j in taken):
+            agenda.append((at + 1, taken, weight))
+            k = able[at]
+            if all(ordered[j][0] != ordered[k][0] for j in taken):
                 nodes -= 1
                 if start._fits_together([ordered[j] for j in sorted(taken)] + [ordered[k]]):
-                    agenda.append((k + 1, taken | {k}, weight + float(weights[k])))
+                    agenda.append((at + 1, taken | {k}, weight + float(weights[k])))
         if best is not kept:
             self._restore([ordered[k][0] for k in kept], before)
             for k in sorted(best):

@@ -99,7 +99,7 @@ const MAX_DECIDED: usize = 512;
 /// more open cells.
 const EXACT_SHARE: usize = 10;
 const FEW_GAPS: usize = 4;
-const FEW_OPEN: usize = 100;
+const FEW_CELLS: usize = 100;
 /// What is to be rewritten of the latest witness, and where its text ends then.
 struct Damage {
     /// None: nothing, what was changed has been changed back.
@@ -131,7 +131,7 @@ impl Session {
             }
         }
         // Between many gaps or cells where all else failed beside a known witness, the exact view rarely helps: it gets a share of the limit.
-        let has_past = self.concrete.is_some() && !self.is_small() && (self.n_gaps() > FEW_GAPS || self.n_open() > FEW_OPEN);
+        let has_past = self.concrete.is_some() && !self.is_small() && (self.n_gaps() > FEW_GAPS || self.n_open() > FEW_CELLS);
         let share = if has_past { EXACT_SHARE } else { 1 };
         let most = self.constraint.limits.items / share;
         let found = self.with(Stage::Exact, |ctx, session| {
