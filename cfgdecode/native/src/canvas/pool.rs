@@ -12,8 +12,8 @@
 //! configuration asked about; all are remembered.
 
 use super::constraint::Constraint;
-use crate::grammar::{Bits, Cfg, Side, Symbol};
-use crate::intersect::Costs;
+use crate::grammar::{Bits, Cfg, Side, SideTables, Symbol};
+use crate::intersect::{Costs, SideCosts};
 use crate::lexer::{ConfigId, DEAD, TerminalId};
 use crate::vocabulary::{Branch, EffectId, Effects, TokenId, Vocabulary};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -513,30 +513,28 @@ impl Pool {
 
     /// What derivations from lexemes of the pool take.
     fn weigh(&mut self, cfg: &Cfg) {
-        let n = cfg.n_symbols as usize;
+        self.costs = Arc::new(Costs::new([Side::Left, Side::Right].map(|side| self.side_costs(cfg.side(side), cfg.n_symbols as usize))));
+    }
+
+    fn side_costs(&self, tables: &SideTables, n: usize) -> SideCosts {
         let known: Vec<(u32, Symbol)> = self.lexemes.iter().filter_map(|l| Some((l.cost(), l.terminal?))).collect();
-        let least = cheapest(cfg, known, &vec![NEVER; n], false);
-        let inner = |side: Side| cfg.side(side).waits.iter().filter(|&w| least[w as usize] != NEVER).collect();
-        let pumps = [Side::Left, Side::Right].map(|side| {
-            let tables = cfg.side(side);
-            let mut found = Bits::new(n);
-            for w in tables.waits.iter() {
-                let one_more = |&(completed, parent): &(Symbol, Symbol)| least[completed as usize] == 1 && cfg.up[parent as usize].contains(&w);
-                if tables.continue_[w as usize].iter().any(one_more) {
-                    found.insert(w);
-                }
+        let least = cheapest(tables, known, &vec![NEVER; n], false);
+        let inner = tables.waits.iter().filter(|&w| least[w as usize] != NEVER).collect();
+        let mut pumps = Bits::new(n);
+        for w in tables.waits.iter() {
+            let one_more = |&(completed, parent): &(Symbol, Symbol)| least[completed as usize] == 1 && tables.up[parent as usize].contains(&w);
+            if tables.joint.continue_[w as usize].iter().any(one_more) {
+                pumps.insert(w);
             }
-            found
-        });
+        }
         let elastic = if self.has_filler() {
             least.clone()
         } else {
             let stretched = self.lexemes.iter().filter_map(|l| Some((l.stretch.as_ref()?.cost(), l.terminal?)));
-            let pumped = (0..n as u32).filter(|&w| pumps.iter().any(|p| p.has(w)) && least[w as usize] != NEVER).map(|w| (least[w as usize], w));
-            cheapest(cfg, stretched.chain(pumped).collect(), &least, true)
+            let pumped = pumps.iter().filter(|&w| least[w as usize] != NEVER).map(|w| (least[w as usize], w));
+            cheapest(tables, stretched.chain(pumped).collect(), &least, true)
         };
-        let inner = [inner(Side::Left), inner(Side::Right)];
-        self.costs = Arc::new(Costs { least: least.into(), elastic: elastic.into(), inner, pumps });
+        SideCosts { least: least.into(), elastic: elastic.into(), inner, pumps }
     }
 }
 
@@ -548,17 +546,16 @@ pub(super) fn is_word(text: &[u8]) -> bool {
 
 /// The least cost of each symbol from the costs of some, by rising cost (Knuth 1977). With `one`, only one child of a rule
 /// is of the kind looked for, the other's cost is in `others`.
-fn cheapest(cfg: &Cfg, known: Vec<(u32, Symbol)>, others: &[u32], one: bool) -> Vec<u32> {
-    let mut costs = vec![NEVER; cfg.n_symbols as usize];
+fn cheapest(tables: &SideTables, known: Vec<(u32, Symbol)>, others: &[u32], one: bool) -> Vec<u32> {
+    let mut costs = vec![NEVER; others.len()];
     let mut agenda: BinaryHeap<Reverse<(u32, Symbol)>> = known.into_iter().map(Reverse).collect();
-    let tables = cfg.side(Side::Left);
     while let Some(Reverse((cost, x))) = agenda.pop() {
-        for &y in cfg.up[x as usize].iter() {
+        for &y in tables.up[x as usize].iter() {
             if costs[y as usize] <= cost {
                 continue;
             }
             costs[y as usize] = cost;
-            let pairs = tables.combine[y as usize].iter().chain(tables.continue_[y as usize].iter());
+            let pairs = tables.joint.combine[y as usize].iter().chain(tables.joint.continue_[y as usize].iter());
             for &(sibling, parent) in pairs {
                 let more = if one { others[sibling as usize] } else { costs[sibling as usize] };
                 let total = cost.saturating_add(more);

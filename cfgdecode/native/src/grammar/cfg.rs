@@ -1,20 +1,21 @@
 //! From rules as written to the tables that the charts read.
 //!
-//! Terms. A *symbol* is a terminal, a nonterminal, or a *prefix*: the first k symbols of one or more
-//! rule bodies (a dotted rule; rules that begin alike share it). Every rule becomes binary,
-//! `A -> P C`, where `P` is a prefix and `C` the next symbol. The start symbol is wrapped as
-//! `S' -> ⊢ S ⊣`, so that "nothing left of here" and "nothing right of here" are ordinary symbols. Symbols that are used alike are one
-//! (`alike.rs`).
+//! Terms. The rules are a [`network`] of automata, one for each nonterminal that is kept. A *symbol* is a terminal, a kept nonterminal, or a state of an
+//! automaton. In the left chart a state stands for the *prefixes* that lead to it from the automaton's start, in the right chart for the *suffixes* that lead from it to an
+//! end. So there are two binary grammars of one language, and each chart has that in which the lists that it
+//! reads begin where it does: from the left `q -> p y`, from the right `p -> y q`, for an arc of `y` from `p` to `q`. Where the two charts meet, a
+//! prefix and a suffix of one state make what the automaton spells.
+//! The start symbol is wrapped as
+//! `S' -> ⊢ S ⊣`, so that "nothing left of here" and "nothing right of here" are ordinary symbols.
 //!
 //! Invariants: only generating and reachable symbols have rules (a rule that can never finish leads
-//! nowhere); no rule is empty (nullable symbols are folded into their neighbours); unit rules are not
-//! stored but closed over (`up`). Two [`SideTables`] describe the same rules for charts that grow from
-//! the left and from the right.
-//! Cost: O(rules · symbols / 64) words. Source: Lang & Leermakers style binarisation; the trimming is
+//! nowhere); no rule is empty (what may be empty may be passed over, in the automata); unit rules are not
+//! stored but closed over (`up`).
+//! Cost: O(rules · symbols / 64) words. Source: the trimming is
 //! textbook (Hopcroft & Ullman 1979, §4.4).
 
-use super::{Bits, alike};
-use rustc_hash::FxHashMap;
+use super::Bits;
+use super::network::{Machine, network};
 
 pub type Symbol = u32;
 
@@ -42,18 +43,35 @@ pub enum CfgError {
     BadSymbol { rule: usize },
 }
 
-/// The rules as a chart on one side needs them. On the left a *waiting* symbol is a left child whose
-/// right sibling is still to come; on the right it is a right child whose left sibling is to come.
+/// Which two symbols stand side by side: what waits in a chart and what was completed beside it, or what waits in the two charts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joint {
+    In(Side),
+    Between,
+}
+
+/// Rules by the symbol that *waits* for the other. In a chart that is a prefix (from the right: a suffix), for what comes next; between
+/// the charts it is the prefix.
 #[derive(Debug, Default)]
-pub struct SideTables {
+pub struct JointTables {
     /// Completed symbol -> (waiting sibling, parent).
     pub combine: Vec<Box<[(Symbol, Symbol)]>>,
     /// Waiting symbol -> (completed sibling, parent).
     pub continue_: Vec<Box<[(Symbol, Symbol)]>>,
+}
+
+/// What a chart on one side needs to know.
+#[derive(Debug, Default)]
+pub struct SideTables {
+    pub joint: JointTables,
     /// Symbols that can wait.
     pub waits: Bits,
     /// Waiting symbol -> all symbols that may come next to it first (corner closure).
     pub expects: Vec<Box<[Symbol]>>,
+    /// Symbol -> itself and all that derive it by unit rules.
+    pub up: Vec<Box<[Symbol]>>,
+    /// The same without those that are no part of any binary rule, but for the goal.
+    pub useful_up: Vec<Box<[Symbol]>>,
 }
 
 #[derive(Debug)]
@@ -64,15 +82,14 @@ pub struct Cfg {
     pub begin: Symbol,
     pub end: Symbol,
     pub goal: Symbol,
-    pub rules: Vec<(Symbol, Symbol, Symbol)>,
-    /// Symbol -> itself and all that derive it by unit rules.
-    pub up: Vec<Box<[Symbol]>>,
-    /// The same without those that are no part of any binary rule, but for the goal.
-    pub useful_up: Vec<Box<[Symbol]>>,
     pub names: Vec<String>,
     pub is_empty: bool,
     sides: [SideTables; 2],
+    between: JointTables,
 }
+
+/// Head and body.
+pub(super) type Rule = (Symbol, Vec<Symbol>);
 
 /// A body symbol as the front end writes it: `s >= 0` nonterminal `s`, else terminal `-s-1`.
 pub type BodySymbol = i32;
@@ -97,34 +114,41 @@ impl Cfg {
         let written = trim(n_written, n_terminals, start, written);
         let is_empty = !written.iter().any(|(head, _)| *head == start);
 
-        let mut builder = Builder {
-            names: terminal_names.iter().chain(nonterminal_names).cloned().collect(),
-            prefixes: FxHashMap::default(),
-            binary: Vec::new(),
-            unit: Vec::new(),
-        };
-        let nullable = nullable(n_written, &written);
-        let begin = builder.symbol("⊢".into());
-        let end = builder.symbol("⊣".into());
-        let goal = builder.symbol("(text)".into());
-        for (head, body) in &written {
-            builder.rule(*head, body, &nullable)?;
-        }
+        let [begin, end, goal] = [0, 1, 2].map(|k| n_written as Symbol + k);
+        let mut nullable = nullable(n_written, &written);
+        nullable.resize(n_written + 3, false);
+        let mut written = written;
         if !is_empty {
-            let mut starts_empty = nullable.clone();
-            starts_empty.resize(builder.names.len(), false);
-            builder.rule(goal, &[begin, start, end], &starts_empty)?;
+            written.push((goal, vec![begin, start, end]));
         }
-        Ok(builder.finish(n_terminals, [begin, end, goal], is_empty))
+        let names = terminal_names.iter().chain(nonterminal_names).map(String::as_str).chain(["⊢", "⊣", "(text)"]);
+        let machines = network(n_written + 3, goal, &nullable, &written);
+        let tabled = Tabled::new(n_terminals, [begin, end, goal], names.collect(), &machines);
+        match tabled.names.len() {
+            given if given > Cfg::MAX_SYMBOLS => Err(CfgError::TooLarge { limit: Cfg::MAX_SYMBOLS, given }),
+            _ => Ok(tabled.finish(is_empty)),
+        }
     }
 
     pub fn side(&self, side: Side) -> &SideTables {
         &self.sides[side as usize]
     }
 
+    pub fn joint(&self, joint: Joint) -> &JointTables {
+        match joint {
+            Joint::In(side) => &self.side(side).joint,
+            Joint::Between => &self.between,
+        }
+    }
+
+    /// Binary rules, as they are read from the left.
+    pub fn n_rules(&self) -> usize {
+        self.sides[Side::Left as usize].joint.continue_.iter().map(|found| found.len()).sum()
+    }
+
     pub fn memory_bytes(&self) -> usize {
         let expects: usize = self.sides.iter().flat_map(|s| &s.expects).map(|e| e.len() * 4 + 16).sum();
-        expects + self.rules.len() * 60 + self.names.iter().map(|n| n.len() + 24).sum::<usize>()
+        expects + self.n_rules() * 60 + self.names.iter().map(|n| n.len() + 24).sum::<usize>()
     }
 }
 
@@ -194,93 +218,91 @@ fn nullable(n: usize, rules: &[(Symbol, Vec<Symbol>)]) -> Vec<bool> {
     }
 }
 
-struct Builder {
+/// The symbols and rules of machines.
+struct Tabled {
+    n_terminals: u32,
+    begin: Symbol,
+    end: Symbol,
+    goal: Symbol,
     names: Vec<String>,
-    /// (prefix or first symbol, next symbol) -> longer prefix, for prefixes that are not whole bodies.
-    prefixes: FxHashMap<(Symbol, Symbol), Symbol>,
-    binary: Vec<(Symbol, Symbol, Symbol)>,
-    unit: Vec<(Symbol, Symbol)>,
+    /// By side: parent, what waits, what comes next.
+    binary: [Vec<Binary>; 2],
+    /// By side: parent, child.
+    unit: [Vec<(Symbol, Symbol)>; 2],
+    /// Parent, state in the left chart, state in the right one: the same.
+    between: Vec<Binary>,
 }
 
-impl Builder {
+type Binary = (Symbol, Symbol, Symbol);
+
+impl Tabled {
+    fn new(n_terminals: u32, [begin, end, goal]: [Symbol; 3], written: Vec<&str>, machines: &[(Symbol, Machine)]) -> Tabled {
+        let is_used = |s: &Symbol| *s < n_terminals || [begin, end, goal].contains(s) || machines.iter().any(|(head, _)| head == s);
+        let used: Vec<Symbol> = (0..written.len() as Symbol).filter(is_used).collect();
+        let mut number = vec![Symbol::MAX; written.len()];
+        (0..).zip(&used).for_each(|(new, &old)| number[old as usize] = new);
+        let [begin, end, goal] = [begin, end, goal].map(|s| number[s as usize]);
+        let names = used.iter().map(|&s| written[s as usize].to_string()).collect();
+        let mut tabled = Tabled { n_terminals, begin, end, goal, names, binary: Default::default(), unit: Default::default(), between: Vec::new() };
+        machines.iter().for_each(|(head, machine)| tabled.add(number[*head as usize], machine, &number));
+        tabled
+    }
+
     fn symbol(&mut self, name: String) -> Symbol {
         self.names.push(name);
         self.names.len() as Symbol - 1
     }
 
-    /// Adds `head -> body` in binary form. For every way to drop nullable symbols the same prefixes
-    /// serve: a prefix followed by a nullable symbol also derives what the shorter prefix derives.
-    fn rule(&mut self, head: Symbol, body: &[Symbol], nullable: &[bool]) -> Result<(), CfgError> {
-        let empty = |s: Symbol| nullable.get(s as usize).copied().unwrap_or(false);
-        let Some((&first, rest)) = body.split_first() else { return Ok(()) };
-        // `prefix_empty`: everything read so far may be empty.
-        let mut prefix = first;
-        let mut prefix_empty = empty(first);
-        for (i, &next) in rest.iter().enumerate() {
-            let parent = if i + 1 == rest.len() { head } else { self.prefix(prefix, next, empty(next), prefix_empty) };
-            if i + 1 == rest.len() {
-                self.binary.push((parent, prefix, next));
-                if empty(next) {
-                    self.unit.push((parent, prefix));
+    fn add(&mut self, head: Symbol, machine: &Machine, number: &[Symbol]) {
+        let mut is_entered = vec![false; machine.arcs.len()];
+        machine.arcs.iter().flatten().for_each(|arc| is_entered[arc.1 as usize] = true);
+        let name = self.names[head as usize].clone();
+        // A prefix behind which nothing can come is a whole one, and so is a suffix in front of which nothing can be.
+        let mut part = vec![head; machine.arcs.len()];
+        for state in (0..machine.arcs.len()).filter(|&s| is_entered[s] && !machine.arcs[s].is_empty()) {
+            part[state] = self.symbol(format!("{name} {state}"));
+        }
+        let [(left, left_unit), (right, right_unit)] = {
+            let [left, right] = &mut self.binary;
+            let [left_unit, right_unit] = &mut self.unit;
+            [(left, left_unit), (right, right_unit)]
+        };
+        if is_entered.first() == Some(&true) {
+            right_unit.push((head, part[0]));
+        }
+        for (state, arcs) in machine.arcs.iter().enumerate() {
+            let is_inside = part[state] != head;
+            if is_inside {
+                self.between.push((head, part[state], part[state]));
+            }
+            if is_inside && machine.ends[state] {
+                left_unit.push((head, part[state]));
+            }
+            for &(symbol, next) in arcs {
+                let (y, next) = (number[symbol as usize], next as usize);
+                if state == 0 {
+                    left_unit.push((part[next], y));
                 }
-                if prefix_empty {
-                    self.unit.push((parent, next));
+                if is_inside {
+                    left.push((part[next], part[state], y));
+                }
+                if machine.ends[next] {
+                    right_unit.push((part[state], y));
+                }
+                if part[next] != head {
+                    right.push((part[state], part[next], y));
                 }
             }
-            prefix = parent;
-            prefix_empty &= empty(next);
         }
-        if rest.is_empty() {
-            self.unit.push((head, first));
-        }
-        if self.names.len() > Cfg::MAX_SYMBOLS {
-            return Err(CfgError::TooLarge { limit: Cfg::MAX_SYMBOLS, given: self.names.len() });
-        }
-        Ok(())
     }
 
-    fn prefix(&mut self, left: Symbol, next: Symbol, next_empty: bool, left_empty: bool) -> Symbol {
-        if let Some(&known) = self.prefixes.get(&(left, next)) {
-            return known;
-        }
-        let name = format!("{} {}", self.names[left as usize], self.names[next as usize]);
-        let new = self.symbol(name);
-        self.prefixes.insert((left, next), new);
-        self.binary.push((new, left, next));
-        if next_empty {
-            self.unit.push((new, left));
-        }
-        if left_empty {
-            self.unit.push((new, next));
-        }
-        new
-    }
-
-    fn finish(mut self, n_terminals: u32, markers: [Symbol; 3], is_empty: bool) -> Cfg {
-        let may_merge = |s: Symbol| s >= n_terminals && !markers.contains(&s);
-        alike::merge(self.names.len(), may_merge, &mut self.binary, &mut self.unit);
-        let number = self.renumber(n_terminals, markers);
-        let [begin, end, goal] = markers.map(|marker| number[marker as usize]);
+    fn finish(self, is_empty: bool) -> Cfg {
         let n = self.names.len();
-        let up = close_units(n, &self.unit);
-        let sides = [side_tables(n, &self.binary, &self.unit, false), side_tables(n, &self.binary, &self.unit, true)];
-        let is_useful = |y: Symbol| y == goal || sides.iter().any(|side| side.waits.has(y));
-        let useful_up = up.iter().map(|ys| ys.iter().copied().filter(|&y| is_useful(y)).collect()).collect();
-        Cfg { n_terminals, n_symbols: n as u32, begin, end, goal, rules: self.binary, up, useful_up, names: self.names, is_empty, sides }
-    }
-
-    /// Leaves out the symbols that are in no rule, but for terminals and markers. Returns the new number of each.
-    fn renumber(&mut self, n_terminals: u32, markers: [Symbol; 3]) -> Vec<Symbol> {
-        let mut is_used: Vec<bool> = (0..self.names.len() as u32).map(|s| s < n_terminals || markers.contains(&s)).collect();
-        self.binary.iter().flat_map(|&(a, b, c)| [a, b, c]).for_each(|s| is_used[s as usize] = true);
-        self.unit.iter().flat_map(|&(a, b)| [a, b]).for_each(|s| is_used[s as usize] = true);
-        let number: Vec<Symbol> = is_used.iter().scan(0, |n, &used| Some(std::mem::replace(n, *n + u32::from(used)))).collect();
-        let new = |s: &mut Symbol| *s = number[*s as usize];
-        self.binary.iter_mut().flat_map(|(a, b, c)| [a, b, c]).for_each(new);
-        self.unit.iter_mut().flat_map(|(a, b)| [a, b]).for_each(new);
-        let mut used = is_used.into_iter();
-        self.names.retain(|_| used.next() == Some(true));
-        number
+        let side = |side: Side| side_tables(n, self.goal, &self.binary[side as usize], &self.unit[side as usize]);
+        let sides = [side(Side::Left), side(Side::Right)];
+        let between = joint_tables(n, &self.between);
+        let Tabled { n_terminals, begin, end, goal, names, .. } = self;
+        Cfg { n_terminals, n_symbols: n as u32, begin, end, goal, names, is_empty, sides, between }
     }
 }
 
@@ -309,34 +331,41 @@ fn close_units(n: usize, unit: &[(Symbol, Symbol)]) -> Vec<Box<[Symbol]>> {
         .collect()
 }
 
-fn side_tables(n: usize, binary: &[(Symbol, Symbol, Symbol)], unit: &[(Symbol, Symbol)], mirrored: bool) -> SideTables {
-    let oriented = |&(a, b, c): &(Symbol, Symbol, Symbol)| if mirrored { (a, c, b) } else { (a, b, c) };
+fn joint_tables(n: usize, binary: &[Binary]) -> JointTables {
     let mut combine = vec![Vec::new(); n];
     let mut continue_ = vec![Vec::new(); n];
-    let mut waits = Bits::new(n);
-    let mut corner_of: Vec<Vec<Symbol>> = vec![Vec::new(); n];
-    for rule in binary {
-        let (parent, waiting, completed) = oriented(rule);
+    for &(parent, waiting, completed) in binary {
         combine[completed as usize].push((waiting, parent));
         continue_[waiting as usize].push((completed, parent));
+    }
+    let boxed = |lists: Vec<Vec<(Symbol, Symbol)>>| lists.into_iter().map(Vec::into_boxed_slice).collect();
+    JointTables { combine: boxed(combine), continue_: boxed(continue_) }
+}
+
+fn side_tables(n: usize, goal: Symbol, binary: &[Binary], unit: &[(Symbol, Symbol)]) -> SideTables {
+    let joint = joint_tables(n, binary);
+    let mut waits = Bits::new(n);
+    let mut is_useful = Bits::new(n);
+    is_useful.insert(goal);
+    let mut corner_of: Vec<Vec<Symbol>> = vec![Vec::new(); n];
+    for &(parent, waiting, completed) in binary {
         waits.insert(waiting);
+        is_useful.insert(waiting);
+        is_useful.insert(completed);
         corner_of[parent as usize].push(waiting);
     }
     for &(head, body) in unit {
         corner_of[head as usize].push(body);
     }
-    let expects = close_corners(n, &waits, &continue_, &corner_of);
-    SideTables {
-        combine: combine.into_iter().map(Vec::into_boxed_slice).collect(),
-        continue_: continue_.into_iter().map(Vec::into_boxed_slice).collect(),
-        waits,
-        expects,
-    }
+    let expects = close_corners(n, &waits, &joint.continue_, &corner_of);
+    let up = close_units(n, unit);
+    let useful_up = up.iter().map(|ys| ys.iter().copied().filter(|&y| is_useful.has(y)).collect()).collect();
+    SideTables { joint, waits, expects, up, useful_up }
 }
 
 /// For each waiting symbol, everything that may come first after it: its possible siblings and, over
 /// and over, what they may begin (on the right: end) with. Depth-first search per waiting symbol.
-fn close_corners(n: usize, waits: &Bits, continue_: &[Vec<(Symbol, Symbol)>], corner_of: &[Vec<Symbol>]) -> Vec<Box<[Symbol]>> {
+fn close_corners(n: usize, waits: &Bits, continue_: &[Box<[(Symbol, Symbol)]>], corner_of: &[Vec<Symbol>]) -> Vec<Box<[Symbol]>> {
     let mut seen = vec![u32::MAX; n];
     let mut expects = vec![Vec::new().into_boxed_slice(); n];
     for w in waits.iter() {
@@ -346,7 +375,7 @@ fn close_corners(n: usize, waits: &Bits, continue_: &[Vec<(Symbol, Symbol)>], co
                 found.push(s);
             }
         };
-        for &(completed, _) in &continue_[w as usize] {
+        for &(completed, _) in continue_[w as usize].iter() {
             add(completed, &mut found);
         }
         let mut at = 0;

@@ -353,7 +353,7 @@ impl Chart {
     /// Completes upward from the terminals that end here, as far as the origins expect it; the latest origins first.
     fn complete(&mut self, symbols: &mut SymbolSets, sources: &Sources, work: &mut Work) {
         for &(terminal, origin) in &sources.arcs {
-            let unit = symbols.unit(terminal);
+            let unit = symbols.unit(self.side, terminal);
             let completed = symbols.common(unit, self.expected(origin));
             work.add(symbols, origin, completed);
         }

@@ -86,17 +86,30 @@ pub(super) struct Families {
 /// An entry, the tokens it takes, and whether it may take more.
 pub type Entered = (Entry, u32, bool);
 
-/// What derivations inside a gap take, by symbol.
+/// What derivations inside a gap take, by symbol and side: a state of an automaton is a prefix on the left and a suffix on the right.
 #[derive(Debug, Default)]
 pub struct Costs {
+    pub sides: [SideCosts; 2],
+    /// The elastic derivations take no more than others.
+    pub is_elastic: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct SideCosts {
     /// Fewest tokens; `u32::MAX`: cannot be derived.
     pub least: Box<[u32]>,
     /// The same for elastic derivations.
     pub elastic: Box<[u32]>,
-    /// By side: waiting symbols that can be derived, sorted.
-    pub inner: [Box<[Symbol]>; 2],
-    /// By side: waiting symbols that one more token can leave as they are.
-    pub pumps: [Bits; 2],
+    /// Waiting symbols that can be derived, sorted.
+    pub inner: Box<[Symbol]>,
+    /// Waiting symbols that one more token can leave as they are.
+    pub pumps: Bits,
+}
+
+impl Costs {
+    pub fn new(sides: [SideCosts; 2]) -> Costs {
+        Costs { is_elastic: sides.iter().all(|side| side.least == side.elastic), sides }
+    }
 }
 
 #[derive(Debug)]
@@ -201,7 +214,7 @@ impl Chart {
             self.families.known.insert(key, Family { n_layers, ..Family::DEAD });
             return Family::DEAD;
         };
-        let is_elastic = costs.least == costs.elastic && context.iter().all(|c| c.is_elastic);
+        let is_elastic = costs.is_elastic && context.iter().all(|c| c.is_elastic);
         let rigid = self.rigid_sets(symbols, &context);
         let handle = Family { base: self.sets.len() as SetId, least, n_layers, is_elastic };
         let family = self.families.all.len() as u32;
@@ -306,7 +319,7 @@ impl<'a> Closing<'a> {
                     }
                 }
                 Entry::Arc(terminal, set) => {
-                    let unit = self.symbols.unit(terminal);
+                    let unit = self.symbols.unit(self.chart.side, terminal);
                     let completed = self.symbols.common(unit, self.chart.expected(set));
                     self.add(cost, !is_elastic, set, completed);
                 }

@@ -7,7 +7,7 @@
 
 use super::chart::{Chart, Item, SetId, Sources};
 use super::symbols::{SymbolSets, Symbols};
-use crate::grammar::Symbol;
+use crate::grammar::{Joint, Symbol};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -78,12 +78,12 @@ impl<'a> Group<'a> {
             }
             for &(t, origin) in &sources.arcs {
                 if origin != Chart::DEAD {
-                    self.agenda.push(Event::Completed(self.symbols.unit(t), origin, point as u32));
+                    self.agenda.push(Event::Completed(self.symbols.unit(self.chart.side, t), origin, point as u32));
                 }
             }
         }
         for &(from, t, to) in &self.inner.arcs {
-            self.agenda.push(Event::Completed(self.symbols.unit(t), self.base + from, to));
+            self.agenda.push(Event::Completed(self.symbols.unit(self.chart.side, t), self.base + from, to));
         }
         while let Some(event) = self.agenda.pop() {
             if self.done.len() > self.chart.max_items {
@@ -113,7 +113,7 @@ impl<'a> Group<'a> {
             self.agenda.push(Event::Waits(waiting, origin, point));
         }
         let mut combine = |symbols: &mut SymbolSets, (further, waiting): Item| {
-            let parents = symbols.combined(side, waiting, new);
+            let parents = symbols.combined(Joint::In(side), waiting, new);
             if parents != SymbolSets::EMPTY {
                 self.agenda.push(Event::Completed(parents, further, point));
             }
@@ -139,7 +139,7 @@ impl<'a> Group<'a> {
             self.agenda.push(Event::Waits(new, origin, to));
         }
         for (&to, &completed) in &self.completed_from[point as usize] {
-            let parents = self.symbols.combined(self.chart.side, new, completed);
+            let parents = self.symbols.combined(Joint::In(self.chart.side), new, completed);
             if parents != SymbolSets::EMPTY {
                 self.agenda.push(Event::Completed(parents, origin, to));
             }

@@ -22,7 +22,7 @@ mod table;
 mod tests;
 
 pub use chart::{Chart, Origins, SetId, Sources};
-pub use family::{Costs, Entered, Entry, Family};
+pub use family::{Costs, Entered, Entry, Family, SideCosts};
 pub use group::GroupArcs;
 pub use meeting::Meeting;
 pub use symbols::SymbolSets;

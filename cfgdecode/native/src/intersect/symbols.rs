@@ -9,9 +9,9 @@
 //! *generation*, which ends when the sets are forgotten to save memory.
 //! Cost: a look-up a step; the first time, the rules that the symbols take part in.
 
-use super::family::Costs;
+use super::family::{Costs, SideCosts};
 use super::table::{Index, PairMap};
-use crate::grammar::{Cfg, Side, Symbol, is_within, ones};
+use crate::grammar::{Cfg, Joint, Side, Symbol, is_within, ones};
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -42,18 +42,18 @@ pub struct SymbolSets {
     n_words: usize,
     /// Set by set.
     words: Vec<u64>,
-    /// By side: what the symbols of a set that wait may be completed with, and where that is, for sets that were asked.
-    siblings: [Vec<u64>; 2],
-    siblings_at: [Vec<u32>; 2],
+    /// By joint: what the symbols of a set that wait may be completed with, and where that is, for sets that were asked.
+    siblings: [Vec<u64>; N_JOINTS],
+    siblings_at: [Vec<u32>; N_JOINTS],
     /// By side: the symbols of a set that can wait, once that was asked.
     waiting: [Vec<Symbols>; 2],
     by_words: Index,
-    /// Symbol -> itself and what it is by unit rules, once that was asked.
-    units: Vec<Symbols>,
-    /// What two sets make together, where that is more than [`FEW`] symbols.
-    parents: PairMap<Symbols>,
-    /// Few symbols -> all that they are.
-    unions: FxHashMap<[Symbol; FEW], Symbols>,
+    /// By side: symbol -> itself and what it is by unit rules, once that was asked.
+    units: [Vec<Symbols>; 2],
+    /// By joint: what two sets make together, where that is more than [`FEW`] symbols.
+    parents: [PairMap<Symbols>; N_JOINTS],
+    /// By side: few symbols -> all that they are.
+    unions: [FxHashMap<[Symbol; FEW], Symbols>; 2],
     /// By side: what may come next where the symbols of a set wait, once that was asked.
     expected: [Vec<Symbols>; 2],
     /// Scratch: what may come next by what was gone through.
@@ -72,6 +72,25 @@ const UNKNOWN: Symbols = Symbols::MAX;
 /// Symbols of which it is quicker to say what they are together than to look that up for the two sets that they come from.
 const FEW: usize = 4;
 const NO_SYMBOL: Symbol = Symbol::MAX;
+
+const N_JOINTS: usize = 3;
+
+impl Joint {
+    fn index(self) -> usize {
+        match self {
+            Joint::In(side) => side as usize,
+            Joint::Between => N_JOINTS - 1,
+        }
+    }
+
+    /// The side whose unit rules hold for what is made.
+    fn side(self) -> Side {
+        match self {
+            Joint::In(side) => side,
+            Joint::Between => Side::Left,
+        }
+    }
+}
 
 impl SymbolSets {
     pub const EMPTY: Symbols = 0;
@@ -93,9 +112,9 @@ impl SymbolSets {
             siblings_at: Default::default(),
             waiting: Default::default(),
             by_words: Index::default(),
-            units: vec![UNKNOWN; cfg.n_symbols as usize],
-            parents: PairMap::default(),
-            unions: FxHashMap::default(),
+            units: [vec![UNKNOWN; cfg.n_symbols as usize], vec![UNKNOWN; cfg.n_symbols as usize]],
+            parents: Default::default(),
+            unions: Default::default(),
             expected: Default::default(),
             expected_words: Vec::new(),
             continued: FxHashMap::default(),
@@ -106,7 +125,7 @@ impl SymbolSets {
         };
         let sides = [(Side::Left, cfg.begin), (Side::Right, cfg.end)];
         let root = |(side, marker): (Side, Symbol)| -> Vec<Symbol> {
-            cfg.up[marker as usize].iter().copied().filter(|&y| cfg.side(side).waits.has(y)).collect()
+            cfg.side(side).up[marker as usize].iter().copied().filter(|&y| cfg.side(side).waits.has(y)).collect()
         };
         let behind = |from: (Side, Symbol)| root(from).iter().flat_map(|&w| cfg.side(from.0).expects[w as usize].iter().copied()).collect();
         let waits = |(side, _): (Side, Symbol)| cfg.side(side).waits.iter().collect();
@@ -124,8 +143,8 @@ impl SymbolSets {
         n_words * 8
             + self.waiting[0].capacity() * 24
             + self.by_words.memory_bytes()
-            + self.parents.memory_bytes()
-            + self.unions.capacity() * 21
+            + self.parents.iter().map(PairMap::memory_bytes).sum::<usize>()
+            + self.unions.iter().map(|unions| unions.capacity() * 21).sum::<usize>()
             + self.bytes
     }
 
@@ -189,13 +208,13 @@ impl SymbolSets {
     }
 
     /// A symbol and all that it is by unit rules.
-    pub(super) fn unit(&mut self, symbol: Symbol) -> Symbols {
-        let known = self.units[symbol as usize];
+    pub(super) fn unit(&mut self, side: Side, symbol: Symbol) -> Symbols {
+        let known = self.units[side as usize][symbol as usize];
         if known != UNKNOWN {
             return known;
         }
-        let set = self.collected(|sets, words| sets.cfg.useful_up[symbol as usize].iter().for_each(|&y| insert(words, y)));
-        self.units[symbol as usize] = set;
+        let set = self.collected(|sets, words| sets.cfg.side(side).useful_up[symbol as usize].iter().for_each(|&y| insert(words, y)));
+        self.units[side as usize][symbol as usize] = set;
         set
     }
 
@@ -268,55 +287,54 @@ impl SymbolSets {
         sets.iter().map(|&set| rest(set)).collect()
     }
 
-    /// What waiting symbols and completed ones make together, of what is expected.
+    /// What waiting symbols and completed ones make together in a chart, of what is expected.
     #[inline]
     pub(super) fn combined_within(&mut self, side: Side, waiting: Symbols, completed: Symbols, expected: impl FnOnce() -> Symbols) -> Symbols {
-        match self.combined(side, waiting, completed) {
+        match self.combined(Joint::In(side), waiting, completed) {
             Self::EMPTY => Self::EMPTY,
             parents => self.common(parents, expected()),
         }
     }
 
-    /// What some symbol of `left` and one of `right` behind it make together.
+    /// What some prefix of `left` and the suffix behind it, of `right`, make together.
     #[inline]
     pub(super) fn parents(&mut self, left: Symbols, right: Symbols) -> Symbols {
-        self.combined(Side::Left, left, right)
+        self.combined(Joint::Between, left, right)
     }
 
     /// What waiting symbols and completed ones behind them (on the right: in front of them) make together.
     #[inline]
-    pub(super) fn combined(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> Symbols {
-        if self.siblings_at[side as usize][waiting as usize] == UNKNOWN {
-            self.find_siblings(side, waiting);
+    pub(super) fn combined(&mut self, joint: Joint, waiting: Symbols, completed: Symbols) -> Symbols {
+        if self.siblings_at[joint.index()][waiting as usize] == UNKNOWN {
+            self.find_siblings(joint, waiting);
         }
         let mut few = [NO_SYMBOL; FEW];
-        if self.few_parents(side, waiting, completed, &mut few) {
+        if self.few_parents(joint, waiting, completed, &mut few) {
             return match few {
                 [NO_SYMBOL, ..] => Self::EMPTY,
-                [one, NO_SYMBOL, ..] => self.unit(one),
-                _ => self.union_of_few(few),
+                [one, NO_SYMBOL, ..] => self.unit(joint.side(), one),
+                _ => self.union_of_few(joint.side(), few),
             };
         }
-        let key = if side == Side::Left { (waiting, completed) } else { (completed, waiting) };
-        if let Some(known) = self.parents.get(key) {
+        if let Some(known) = self.parents[joint.index()].get((waiting, completed)) {
             return known;
         }
-        let set = self.combined_anew(side, waiting, completed);
-        self.parents.insert(key, set);
+        let set = self.combined_anew(joint, waiting, completed);
+        self.parents[joint.index()].insert((waiting, completed), set);
         set
     }
 
     /// The parents of waiting symbols and completed ones, in order, if there are [`FEW`] at most.
     #[inline]
-    fn few_parents(&self, side: Side, waiting: Symbols, completed: Symbols, few: &mut [Symbol; FEW]) -> bool {
-        let siblings = self.siblings_of(side, waiting).iter().zip(self.words(completed));
+    fn few_parents(&self, joint: Joint, waiting: Symbols, completed: Symbols, few: &mut [Symbol; FEW]) -> bool {
+        let siblings = self.siblings_of(joint, waiting).iter().zip(self.words(completed));
         if siblings.fold(0, |all, (a, b)| all | a & b) == 0 {
             return true;
         }
-        let beside = &self.cfg.side(side.other()).continue_;
+        let beside = &self.cfg.joint(joint).combine;
         let waiting_words = self.words(waiting);
         let mut n = 0;
-        for (i, (a, b)) in self.siblings_of(side, waiting).iter().zip(self.words(completed)).enumerate() {
+        for (i, (a, b)) in self.siblings_of(joint, waiting).iter().zip(self.words(completed)).enumerate() {
             let mut both = a & b;
             while both != 0 {
                 let y = i * 64 + both.trailing_zeros() as usize;
@@ -338,26 +356,27 @@ impl SymbolSets {
     }
 
     /// All that these symbols are.
-    fn union_of_few(&mut self, few: [Symbol; FEW]) -> Symbols {
-        if let Some(&known) = self.unions.get(&few) {
+    fn union_of_few(&mut self, side: Side, few: [Symbol; FEW]) -> Symbols {
+        if let Some(&known) = self.unions[side as usize].get(&few) {
             return known;
         }
-        let units: Vec<Symbols> = few.iter().filter(|&&s| s != NO_SYMBOL).map(|&s| self.unit(s)).collect();
+        let units: Vec<Symbols> = few.iter().filter(|&&s| s != NO_SYMBOL).map(|&s| self.unit(side, s)).collect();
         let set = self.collected(|sets, words| units.iter().for_each(|&unit| add(words, sets.words(unit))));
-        self.unions.insert(few, set);
+        self.unions[side as usize].insert(few, set);
         set
     }
 
     #[cold]
-    fn combined_anew(&mut self, side: Side, waiting: Symbols, completed: Symbols) -> Symbols {
+    fn combined_anew(&mut self, joint: Joint, waiting: Symbols, completed: Symbols) -> Symbols {
         let cfg = self.cfg.clone();
-        let siblings = self.siblings_of(side, waiting);
+        let tables = cfg.joint(joint);
+        let siblings = self.siblings_of(joint, waiting);
         let completed: Vec<u64> = siblings.iter().zip(self.words(completed)).map(|(a, b)| a & b).collect();
         let n = |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>();
         let mut parents = vec![0; self.n_words];
-        let mut find = |side: Side, from: &[u64], beside: &[u64]| {
+        let mut find = |rules: &[Box<[(Symbol, Symbol)]>], from: &[u64], beside: &[u64]| {
             for x in ones(from) {
-                for &(y, parent) in cfg.side(side).continue_[x as usize].iter() {
+                for &(y, parent) in rules[x as usize].iter() {
                     if beside[(y >> 6) as usize] >> (y & 63) & 1 != 0 {
                         insert(&mut parents, parent);
                     }
@@ -365,28 +384,28 @@ impl SymbolSets {
             }
         };
         match n(&completed) <= n(self.words(waiting)) {
-            true => find(side.other(), &completed, self.words(waiting)),
-            false => find(side, self.words(waiting), &completed),
+            true => find(&tables.combine, &completed, self.words(waiting)),
+            false => find(&tables.continue_, self.words(waiting), &completed),
         }
-        let units: Vec<Symbols> = ones(&parents).map(|parent| self.unit(parent)).collect();
+        let units: Vec<Symbols> = ones(&parents).map(|parent| self.unit(joint.side(), parent)).collect();
         self.collected(|sets, words| units.iter().for_each(|&unit| add(words, sets.words(unit))))
     }
 
     #[cold]
-    fn find_siblings(&mut self, side: Side, waiting: Symbols) {
+    fn find_siblings(&mut self, joint: Joint, waiting: Symbols) {
         let mut words = vec![0; self.n_words];
         for w in self.iter(waiting) {
-            self.cfg.side(side).continue_[w as usize].iter().for_each(|&(c, _)| insert(&mut words, c));
+            self.cfg.joint(joint).continue_[w as usize].iter().for_each(|&(c, _)| insert(&mut words, c));
         }
-        let siblings = &mut self.siblings[side as usize];
-        self.siblings_at[side as usize][waiting as usize] = (siblings.len() / self.n_words) as u32;
+        let siblings = &mut self.siblings[joint.index()];
+        self.siblings_at[joint.index()][waiting as usize] = (siblings.len() / self.n_words) as u32;
         siblings.extend_from_slice(&words);
     }
 
     #[inline]
-    fn siblings_of(&self, side: Side, waiting: Symbols) -> &[u64] {
-        let at = self.siblings_at[side as usize][waiting as usize] as usize * self.n_words;
-        &self.siblings[side as usize][at..at + self.n_words]
+    fn siblings_of(&self, joint: Joint, waiting: Symbols) -> &[u64] {
+        let at = self.siblings_at[joint.index()][waiting as usize] as usize * self.n_words;
+        &self.siblings[joint.index()][at..at + self.n_words]
     }
 
     /// Those that can wait for a sibling.
@@ -446,11 +465,11 @@ impl SymbolSets {
         if let Some(known) = self.continued.get(&key) {
             return known.clone();
         }
-        let cfg = self.cfg.clone();
+        let (cfg, SideCosts { least, elastic, .. }) = (self.cfg.clone(), &costs.sides[side as usize]);
         let mut all: Vec<(u32, bool, Symbol)> = Vec::new();
         for w in self.iter(waiting) {
-            for &(c, parent) in cfg.side(side).continue_[w as usize].iter() {
-                let (least, elastic) = (costs.least[c as usize], costs.elastic[c as usize]);
+            for &(c, parent) in cfg.side(side).joint.continue_[w as usize].iter() {
+                let (least, elastic) = (least[c as usize], elastic[c as usize]);
                 let stays_rigid = is_rigid && elastic > least;
                 all.push((least, stays_rigid, parent));
                 if stays_rigid {
@@ -462,7 +481,7 @@ impl SymbolSets {
         all.sort_unstable();
         let mut found = Vec::new();
         for run in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let parents = self.collected(|_, words| run.iter().flat_map(|a| &cfg.useful_up[a.2 as usize]).for_each(|&y| insert(words, y)));
+            let parents = self.collected(|_, words| run.iter().flat_map(|a| &cfg.side(side).useful_up[a.2 as usize]).for_each(|&y| insert(words, y)));
             let parents = self.common(parents, expected);
             found.extend((parents != SymbolSets::EMPTY).then_some((run[0].0, run[0].1, parents)));
         }
@@ -485,8 +504,9 @@ impl SymbolSets {
         if let Some(known) = self.inner.get(&key) {
             return known.clone();
         }
+        let costs = &costs.sides[side as usize];
         let mut by_cost = |cost: &dyn Fn(Symbol) -> u32| -> Box<[(u32, Symbols)]> {
-            let mut all: Vec<(u32, Symbol)> = costs.inner[side as usize].iter().map(|&w| (cost(w), w)).filter(|a| a.0 != u32::MAX).collect();
+            let mut all: Vec<(u32, Symbol)> = costs.inner.iter().map(|&w| (cost(w), w)).filter(|a| a.0 != u32::MAX).collect();
             all.sort_unstable();
             let mut of_cost = |run: &[(u32, Symbol)]| (run[0].0, self.collected(|_, words| run.iter().for_each(|a| insert(words, a.1))));
             all.chunk_by(|a, b| a.0 == b.0).map(&mut of_cost).collect()
@@ -494,7 +514,7 @@ impl SymbolSets {
         let (least, elastic) = (|w: Symbol| costs.least[w as usize], |w: Symbol| costs.elastic[w as usize]);
         let later = |w: Symbol| if elastic(w) == least(w) { u32::MAX } else { elastic(w) };
         let (least, elastic, later) = (by_cost(&least), by_cost(&elastic), by_cost(&later));
-        let pumps = self.collected(|_, words| costs.pumps[side as usize].iter().for_each(|w| insert(words, w)));
+        let pumps = self.collected(|_, words| costs.pumps.iter().for_each(|w| insert(words, w)));
         let inner = Arc::new(Inner { least, elastic, later, pumps });
         self.inner.insert(key, inner.clone());
         inner

@@ -1,5 +1,5 @@
 use super::*;
-use crate::grammar::{Bits, Cfg, Side};
+use crate::grammar::{Bits, Cfg, Joint, Side};
 use std::sync::Arc;
 
 fn balanced() -> Arc<Cfg> {
@@ -50,26 +50,29 @@ fn a_group_that_loops_on_every_terminal_is_any_text() {
 /// Costs of a gap in which every terminal takes one token, by plain iteration.
 fn unit_costs(cfg: &Cfg, elastic: bool) -> Arc<Costs> {
     let n = cfg.n_symbols as usize;
-    let mut least = vec![u32::MAX; n];
-    (0..cfg.n_terminals as usize).for_each(|t| least[t] = 1);
-    loop {
-        let before = least.clone();
-        for s in 0..n {
-            for &y in &cfg.up[s] {
-                least[y as usize] = least[y as usize].min(least[s]);
+    let of_side = |side: Side| {
+        let tables = cfg.side(side);
+        let mut least = vec![u32::MAX; n];
+        (0..cfg.n_terminals as usize).for_each(|t| least[t] = 1);
+        loop {
+            let before = least.clone();
+            for s in 0..n {
+                for &y in &tables.up[s] {
+                    least[y as usize] = least[y as usize].min(least[s]);
+                }
+                for &(next, parent) in &tables.joint.continue_[s] {
+                    least[parent as usize] = least[parent as usize].min(least[s].saturating_add(least[next as usize]));
+                }
+            }
+            if least == before {
+                break;
             }
         }
-        for &(head, a, b) in &cfg.rules {
-            least[head as usize] = least[head as usize].min(least[a as usize].saturating_add(least[b as usize]));
-        }
-        if least == before {
-            break;
-        }
-    }
-    let inner = [Side::Left, Side::Right].map(|side| cfg.side(side).waits.iter().filter(|&w| least[w as usize] != u32::MAX).collect());
-    let none = vec![u32::MAX; n];
-    let pumps = [Bits::new(n), Bits::new(n)];
-    Arc::new(Costs { elastic: if elastic { least.clone() } else { none }.into(), least: least.into(), inner, pumps })
+        let inner = tables.waits.iter().filter(|&w| least[w as usize] != u32::MAX).collect();
+        let elastic = if elastic { least.clone() } else { vec![u32::MAX; n] };
+        SideCosts { elastic: elastic.into(), least: least.into(), inner, pumps: Bits::new(n) }
+    };
+    Arc::new(Costs::new([Side::Left, Side::Right].map(of_side)))
 }
 
 /// For gaps of 0 to 7 tokens between "((" and `behind` closing brackets: whether the family says that they fit.
@@ -146,17 +149,20 @@ fn what_two_sets_of_symbols_make_together_is_what_their_symbols_make() {
     let symbols = &mut SymbolSets::new(cfg.clone(), 0);
     let n = cfg.n_symbols;
     let single: Vec<_> = (0..n).map(|s| symbols.filtered(SymbolSets::ALL, |other| other == s)).collect();
-    for left in 0..n {
-        for right in 0..n {
-            let made = symbols.parents(single[left as usize], single[right as usize]);
-            for parent in 0..n {
-                let by_rule = |&(head, a, b): &(u32, u32, u32)| (a, b) == (left, right) && cfg.useful_up[head as usize].contains(&parent);
-                assert_eq!(symbols.has(made, parent), cfg.rules.iter().any(by_rule), "{left} {right} {parent}");
+    for joint in [Joint::In(Side::Left), Joint::In(Side::Right), Joint::Between] {
+        let up = &cfg.side(if joint == Joint::In(Side::Right) { Side::Right } else { Side::Left }).useful_up;
+        let mut each = std::collections::BTreeSet::new();
+        for waiting in 0..n {
+            for next in 0..n {
+                let made = symbols.combined(joint, single[waiting as usize], single[next as usize]);
+                let parents = cfg.joint(joint).continue_[waiting as usize].iter().filter(|rule| rule.0 == next);
+                let all: std::collections::BTreeSet<u32> = parents.flat_map(|rule| up[rule.1 as usize].iter().copied()).collect();
+                assert_eq!(symbols.iter(made).collect::<Vec<_>>(), all.iter().copied().collect::<Vec<_>>(), "{joint:?} {waiting} {next}");
+                each.extend(all);
             }
         }
+        let everything = symbols.filtered(SymbolSets::ALL, |_| true);
+        let all = symbols.combined(joint, everything, everything);
+        assert_eq!(symbols.iter(all).collect::<Vec<_>>(), each.into_iter().collect::<Vec<_>>());
     }
-    let everything = symbols.filtered(SymbolSets::ALL, |_| true);
-    let all = symbols.parents(everything, everything);
-    let each = cfg.rules.iter().flat_map(|rule| cfg.useful_up[rule.0 as usize].iter().copied()).collect::<std::collections::BTreeSet<u32>>();
-    assert_eq!(symbols.iter(all).collect::<Vec<_>>(), each.into_iter().collect::<Vec<_>>());
 }

@@ -99,7 +99,7 @@ impl PyConstraint {
     }
 
     fn n_rules(&self) -> usize {
-        self.inner.cfg.rules.len()
+        self.inner.cfg.n_rules()
     }
 
     fn memory_bytes(&self) -> usize {
