@@ -7,7 +7,8 @@
 //! to be remembered but its state.
 //!
 //! Invariants: a kept nonterminal derives what its automaton spells, but for the empty text (arcs may be skipped where a kept nonterminal may be empty);
-//! no automaton has arcs without a symbol, or states that lie on no way from its start to an end; no two of its states have the same arcs out, or the same arcs in.
+//! no automaton has arcs without a symbol, or states that lie on no way from its start to an end; states with the same arcs out, or the same arcs in,
+//! are one.
 //! Cost: the states of all automata before they are merged, times their arcs. Source: Woods 1970 for networks; Mohri & Nederhof 2001 for
 //! rules that are linear on one side.
 
@@ -16,20 +17,15 @@ use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// How much is inlined.
-#[derive(Clone, Copy, Debug)]
-struct Inlining {
-    /// States up to which an automaton is inlined wherever it is used.
-    small: usize,
-    /// States that inlining a larger one may add.
-    most_added: usize,
-}
-
-const MUCH: Inlining = Inlining { small: 8, most_added: 256 };
-/// Where an automaton is used once, or is hardly more than a choice between symbols.
-const LITTLE: Inlining = Inlining { small: 2, most_added: 0 };
+/// Arcs that inlining an automaton wherever it is used may add to the network: much, and little.
+const MUCH: usize = 512;
+const LITTLE: usize = 8;
 /// States of a network from which on it is made once more, with little inlined: a state costs a bit in each set of symbols.
 const MANY_STATES: usize = 256;
+/// States up to which an automaton is inlined.
+const LARGE: usize = 128;
+/// Rounds in which states are told apart; what is left then is merely not merged.
+const MAX_ROUNDS: usize = 64;
 /// Nonterminals of a component that are tried as the next to keep, those used most.
 const CANDIDATES: usize = 16;
 
@@ -47,7 +43,7 @@ pub(super) fn network(n: usize, goal: Symbol, nullable: &[bool], rules: &[Rule])
     let mut of_head: Vec<Vec<&[Symbol]>> = vec![Vec::new(); n];
     rules.iter().for_each(|(head, body)| of_head[*head as usize].push(body));
     let kept = keep(goal, &of_head);
-    let made = |inlining| Inliner { of_head: &of_head, nullable, kept: kept.clone(), inlining, inlined: FxHashMap::default() }.machines();
+    let made = |most_added| Inliner { of_head: &of_head, nullable, kept: kept.clone(), most_added, inlined: FxHashMap::default() }.machines();
     let machines = made(MUCH);
     match machines.iter().map(|(_, machine)| machine.arcs.len()).sum() {
         0..=MANY_STATES => machines,
@@ -156,30 +152,29 @@ fn is_inner(of_head: &[Vec<&[Symbol]>], kept: &[bool], s: Symbol) -> bool {
     !of_head[s as usize].is_empty() && !kept[s as usize]
 }
 
+/// Nonterminals that call one another, and those of them that others call, with how often.
+type Component = (Vec<Symbol>, Vec<(Symbol, usize)>);
+
 struct Inliner<'a> {
     of_head: &'a [Vec<&'a [Symbol]>],
     nullable: &'a [bool],
     kept: Vec<bool>,
-    inlining: Inlining,
+    most_added: usize,
     inlined: FxHashMap<Symbol, Machine>,
 }
 
 impl Inliner<'_> {
     fn machines(mut self) -> Vec<(Symbol, Machine)> {
-        let mut n_uses = vec![0usize; self.of_head.len()];
-        self.of_head.iter().flatten().flat_map(|body| body.iter()).for_each(|&s| n_uses[s as usize] += 1);
         let mut machines: Vec<(Symbol, Machine)> = Vec::new();
-        for component in components(self.of_head, &self.kept) {
-            for &head in &component {
+        for (component, entries) in self.components() {
+            for &(head, n_uses) in &entries {
                 let machine = self.machine(&component, head);
-                self.inlined.insert(head, machine);
-            }
-            for &head in &component {
-                let size = self.inlined[&head].arcs.len();
-                let added = size * n_uses[head as usize].max(1) - size;
-                if size > self.inlining.small && added > self.inlining.most_added {
+                let n_arcs: usize = machine.arcs.iter().map(Vec::len).sum();
+                if n_arcs * (n_uses - 1) > self.most_added || machine.arcs.len() > LARGE {
                     self.kept[head as usize] = true;
-                    machines.extend(self.inlined.remove(&head).map(|machine| (head, machine)));
+                    machines.push((head, machine));
+                } else {
+                    self.inlined.insert(head, machine);
                 }
             }
         }
@@ -190,6 +185,38 @@ impl Inliner<'_> {
             }
         }
         reachable(machines)
+    }
+
+    /// The components without the kept nonterminals, what is called first; and of each the nonterminals that others call, with how often.
+    /// Where a component would be copied for many of those, they are kept.
+    fn components(&mut self) -> Vec<Component> {
+        loop {
+            let found = components(self.of_head, &self.kept);
+            let mut component_of = vec![usize::MAX; self.of_head.len()];
+            found.iter().enumerate().for_each(|(k, component)| component.iter().for_each(|&s| component_of[s as usize] = k));
+            let mut n_uses = vec![0; self.of_head.len()];
+            for (head, bodies) in self.of_head.iter().enumerate() {
+                let called = bodies.iter().flat_map(|body| body.iter()).map(|&s| s as usize);
+                called.filter(|&s| component_of[s] != component_of[head]).for_each(|s| n_uses[s] += 1);
+            }
+            let length = |component: &[Symbol]| component.iter().flat_map(|&s| &self.of_head[s as usize]).map(|body| body.len()).sum::<usize>();
+            let is_dear =
+                |component: &[Symbol], entries: &[(Symbol, usize)]| entries.len() > 1 && length(component) * (entries.len() - 1) > self.most_added;
+            let with_entries = |component: Vec<Symbol>| {
+                let entries = component.iter().map(|&s| (s, n_uses[s as usize])).filter(|entry| entry.1 > 0).collect();
+                (component, entries)
+            };
+            let found: Vec<Component> = found.into_iter().map(with_entries).collect();
+            let dear: Vec<Symbol> = found
+                .iter()
+                .filter(|(component, entries)| is_dear(component, entries))
+                .flat_map(|(_, entries)| entries.iter().map(|e| e.0))
+                .collect();
+            if dear.is_empty() {
+                return found;
+            }
+            dear.into_iter().for_each(|s| self.kept[s as usize] = true);
+        }
     }
 
     /// The automaton of `head`, in a component that is linear on one side, or kept: then bodies that begin or end with itself are loops.
@@ -364,49 +391,33 @@ impl Machine {
     fn merged(mut self) -> Machine {
         loop {
             let n = self.arcs.len();
-            self = self.merged_by(false);
-            self = self.merged_by(true);
+            let ends = (0..n).filter(|&state| self.ends[state]).collect();
+            self = self.merged_by(&self.arcs, ends);
+            self = self.merged_by(&self.ways_in(), vec![0]);
             if self.arcs.len() == n {
                 return self;
             }
         }
     }
 
-    fn merged_by(self, ways_in: bool) -> Machine {
-        let n = self.arcs.len();
-        let mut ways: Vec<Vec<(Symbol, u32)>> = vec![Vec::new(); n];
+    /// By state, the arcs into it, with the states that they come from.
+    fn ways_in(&self) -> Vec<Vec<(Symbol, u32)>> {
+        let mut into = vec![Vec::new(); self.arcs.len()];
         for (state, arcs) in (0u32..).zip(&self.arcs) {
-            for &(s, next) in arcs {
-                let (at, other) = if ways_in { (next, state) } else { (state, next) };
-                ways[at as usize].push((s, other));
-            }
+            arcs.iter().for_each(|&(symbol, next)| into[next as usize].push((symbol, state)));
         }
-        let mark = |s: usize| if ways_in { s == 0 } else { self.ends[s] };
-        let mut class: Vec<u32> = (0..n).map(|s| u32::from(mark(s))).collect();
-        let mut n_classes = class.iter().collect::<BTreeSet<_>>().len();
-        loop {
-            let mut known: FxHashMap<(u32, Vec<(Symbol, u32)>), u32> = FxHashMap::default();
-            let next: Vec<u32> = (0..n)
-                .map(|s| {
-                    let mut signature: Vec<(Symbol, u32)> = ways[s].iter().map(|&(symbol, other)| (symbol, class[other as usize])).collect();
-                    signature.sort_unstable();
-                    signature.dedup();
-                    let fresh = known.len() as u32;
-                    *known.entry((class[s], signature)).or_insert(fresh)
-                })
-                .collect();
-            class = next;
-            if known.len() == n_classes {
-                break;
-            }
-            n_classes = known.len();
-        }
+        into
+    }
+
+    /// One state for those that are both marked or both not, and have ways by the same symbols to the same states.
+    fn merged_by(&self, ways: &[Vec<(Symbol, u32)>], marked: Vec<usize>) -> Machine {
+        let Some((class, n_classes)) = coarsest(ways, marked) else { return self.clone() };
         // Classes are numbered by their first states, so that of the start is 0.
         let mut merged = Machine { arcs: vec![Vec::new(); n_classes], ends: vec![false; n_classes] };
-        for (s, arcs) in self.arcs.iter().enumerate() {
-            let c = class[s] as usize;
+        for (state, arcs) in self.arcs.iter().enumerate() {
+            let c = class[state] as usize;
             merged.arcs[c].extend(arcs.iter().map(|&(symbol, next)| (symbol, class[next as usize])));
-            merged.ends[c] |= self.ends[s];
+            merged.ends[c] |= self.ends[state];
         }
         for arcs in &mut merged.arcs {
             arcs.sort_unstable();
@@ -414,4 +425,49 @@ impl Machine {
         }
         merged
     }
+}
+
+/// The fewest classes of states such that those of one class are as far from a marked state and have ways by the same symbols to the same
+/// classes; and how many there are. None if that takes too many rounds.
+fn coarsest(ways: &[Vec<(Symbol, u32)>], marked: Vec<usize>) -> Option<(Vec<u32>, usize)> {
+    let mut class = distances(ways, marked);
+    let mut n_classes = class.iter().collect::<BTreeSet<_>>().len();
+    for _ in 0..MAX_ROUNDS {
+        let mut known: FxHashMap<(u32, Vec<(Symbol, u32)>), u32> = FxHashMap::default();
+        let mut class_of = |state: usize| {
+            let mut signature: Vec<(Symbol, u32)> = ways[state].iter().map(|&(symbol, other)| (symbol, class[other as usize])).collect();
+            signature.sort_unstable();
+            signature.dedup();
+            let fresh = known.len() as u32;
+            *known.entry((class[state], signature)).or_insert(fresh)
+        };
+        class = (0..ways.len()).map(&mut class_of).collect();
+        if known.len() == n_classes {
+            return Some((class, n_classes));
+        }
+        n_classes = known.len();
+    }
+    None
+}
+
+/// How many steps each state is away from the nearest marked one.
+fn distances(ways: &[Vec<(Symbol, u32)>], marked: Vec<usize>) -> Vec<u32> {
+    let mut from = vec![Vec::new(); ways.len()];
+    for (state, ways) in ways.iter().enumerate() {
+        ways.iter().for_each(|way| from[way.1 as usize].push(state));
+    }
+    let mut distance = vec![u32::MAX; ways.len()];
+    marked.iter().for_each(|&state| distance[state] = 0);
+    let mut order = marked;
+    let mut at = 0;
+    while at < order.len() {
+        for &state in &from[order[at]] {
+            if distance[state] == u32::MAX {
+                distance[state] = distance[order[at]] + 1;
+                order.push(state);
+            }
+        }
+        at += 1;
+    }
+    distance
 }
