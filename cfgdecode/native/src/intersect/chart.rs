@@ -381,6 +381,10 @@ impl Chart {
 
     /// What symbols completed from a set make with what waits there, as far as the origins expect it: see [`Chart::made`].
     pub(super) fn step(&mut self, symbols: &mut SymbolSets, origin: SetId, completed: Symbols) -> (u32, u32) {
+        let completed = symbols.awaited(completed);
+        if completed == SymbolSets::EMPTY {
+            return (0, 0);
+        }
         if let Some(known) = self.steps.get((origin, completed)) {
             return known;
         }

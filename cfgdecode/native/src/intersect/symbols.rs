@@ -45,8 +45,9 @@ pub struct SymbolSets {
     /// By joint: what the symbols of a set that wait may be completed with, and where that is, for sets that were asked.
     siblings: [Vec<u64>; N_JOINTS],
     siblings_at: [Vec<u32>; N_JOINTS],
-    /// By side: the symbols of a set that can wait, once that was asked.
+    /// By side: the symbols of a set that can wait, once that was asked; and those that something can wait for.
     waiting: [Vec<Symbols>; 2],
+    awaited: Vec<Symbols>,
     by_words: Index,
     /// By side: symbol -> itself and what it is by unit rules, once that was asked.
     units: [Vec<Symbols>; 2],
@@ -100,6 +101,8 @@ impl SymbolSets {
     pub(super) const ROOT: [Symbols; 2] = [2, 3];
     pub(super) const BEHIND_ROOT: [Symbols; 2] = [4, 5];
     pub(super) const WAITS: [Symbols; 2] = [6, 7];
+    /// All that something can wait for.
+    const AWAITED: Symbols = 8;
 
     pub fn new(cfg: Arc<Cfg>, generation: u64) -> SymbolSets {
         let n_words = (cfg.n_symbols as usize).div_ceil(64);
@@ -111,6 +114,7 @@ impl SymbolSets {
             siblings: Default::default(),
             siblings_at: Default::default(),
             waiting: Default::default(),
+            awaited: Vec::new(),
             by_words: Index::default(),
             units: [vec![UNKNOWN; cfg.n_symbols as usize], vec![UNKNOWN; cfg.n_symbols as usize]],
             parents: Default::default(),
@@ -129,7 +133,8 @@ impl SymbolSets {
         };
         let behind = |from: (Side, Symbol)| root(from).iter().flat_map(|&w| cfg.side(from.0).expects[w as usize].iter().copied()).collect();
         let waits = |(side, _): (Side, Symbol)| cfg.side(side).waits.iter().collect();
-        let fixed = [Vec::new(), (0..cfg.n_symbols).collect()].into_iter().chain(sides.map(root)).chain(sides.map(behind)).chain(sides.map(waits));
+        let awaited = (0..cfg.n_symbols).filter(|&s| sides.iter().any(|from| !cfg.side(from.0).joint.combine[s as usize].is_empty())).collect();
+        let fixed = [Vec::new(), (0..cfg.n_symbols).collect()].into_iter().chain(sides.map(root)).chain(sides.map(behind)).chain(sides.map(waits)).chain([awaited]);
         for list in fixed {
             let mut words = vec![0; n_words];
             list.into_iter().for_each(|symbol| insert(&mut words, symbol));
@@ -170,7 +175,7 @@ impl SymbolSets {
     fn push(&mut self, words: &[u64]) -> Symbols {
         let new = self.waiting[0].len() as Symbols;
         self.words.extend_from_slice(words);
-        for known in self.waiting.iter_mut().chain(&mut self.siblings_at).chain(&mut self.expected) {
+        for known in self.waiting.iter_mut().chain([&mut self.awaited]).chain(&mut self.siblings_at).chain(&mut self.expected) {
             known.push(UNKNOWN);
         }
         new
@@ -417,6 +422,18 @@ impl SymbolSets {
         }
         let found = self.common(set, Self::WAITS[side as usize]);
         self.waiting[side as usize][set as usize] = found;
+        found
+    }
+
+    /// Those that something can wait for: of what was completed, all that is left are states.
+    #[inline]
+    pub(super) fn awaited(&mut self, set: Symbols) -> Symbols {
+        let known = self.awaited[set as usize];
+        if known != UNKNOWN {
+            return known;
+        }
+        let found = self.common(set, Self::AWAITED);
+        self.awaited[set as usize] = found;
         found
     }
 

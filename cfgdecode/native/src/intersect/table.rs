@@ -3,9 +3,6 @@
 //!
 //! Both use open addressing with linear probing, and double when they are half full. Nothing is ever taken out.
 
-use rustc_hash::FxHasher;
-use std::hash::Hasher;
-
 const LEAST: usize = 1 << 6;
 
 /// Whether a table of `n_slots` with `n` entries has no room for one more.
@@ -53,16 +50,21 @@ impl<V: Copy + Default> PairMap<V> {
     /// Where the key is, or would be.
     #[inline]
     fn place(&self, key: (u32, u32)) -> usize {
-        let mut hasher = FxHasher::default();
-        hasher.write_u64(u64::from(key.0) << 32 | u64::from(key.1));
-        let hash = hasher.finish();
+        let hash = mixed(u64::from(key.0) << 32 | u64::from(key.1));
         let mask = self.slots.len() - 1;
-        let mut at = (hash ^ hash >> 32) as usize & mask;
+        let mut at = hash as usize & mask;
         while self.slots[at].0 != u32::MAX && (self.slots[at].0, self.slots[at].1) != key {
             at = (at + 1) & mask;
         }
         at
     }
+}
+
+/// All bits of a product, each half of which depends on all of `x`: numbers of a regular pattern do not crowd, as linear probing needs it.
+#[inline]
+fn mixed(x: u64) -> u64 {
+    let product = u128::from(x ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// Numbers of things that are kept elsewhere, by hash.
