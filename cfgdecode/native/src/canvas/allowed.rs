@@ -168,6 +168,32 @@ const COUNTED_LONG: usize = 3;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
 
+/// The exact view, where it is cheap, says in one pass what the looks close in on in dozens. Whether it is cheap is not known before
+/// it is tried: it may take as much as the looks have taken so far, more each time that this was not enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExactSoon {
+    /// Items that it may take.
+    items: usize,
+    /// Effects of tokens that the looks have asked about when it is tried; 0: it was enough the last time.
+    at: usize,
+    /// Open cells when it was not enough.
+    n_open: usize,
+}
+
+/// What it may take at first, how many times as much each further time, and at most; and how many items for one effect that was asked about.
+const SOON_ITEMS: usize = 25_000;
+const SOON_MORE: usize = 4;
+const SOON_MOST: usize = 400_000;
+const ITEMS_OF_EFFECT: usize = 4;
+/// The look behind which it is tried for the first time: most cells have nothing undecided then.
+const SOON: usize = 2;
+
+impl Default for ExactSoon {
+    fn default() -> ExactSoon {
+        ExactSoon { items: SOON_ITEMS, at: SOON_ITEMS / ITEMS_OF_EFFECT, n_open: 0 }
+    }
+}
+
 /// The allowed tokens of a cell, and whether they are surely all.
 pub type Allowed = (Arc<Bits>, bool);
 
@@ -262,7 +288,9 @@ impl Session {
                 }
             }
             let gap = gap_of(self.slots(), i);
-            self.share_inside(gap.clone())?;
+            if self.exact_soon.at > 0 {
+                self.share_inside(gap.clone())?;
+            }
             for j in gap.clone() {
                 all.push((j, self.allowed_of_many(j)?));
             }
@@ -330,15 +358,39 @@ impl Session {
     /// `is_shared`: what fits in no gap of any length is known.
     fn sort_tokens(&mut self, ctx: &mut Context<'_>, i: usize, is_shared: bool, sorted: &mut Sorted) {
         let mut seen: FxHashSet<Seen> = FxHashSet::default();
+        if self.exact_soon.at == 0 && !sorted.undecided.is_empty() && self.ask_exact_soon(ctx, i, sorted) {
+            return;
+        }
         let is_done = self.shared.as_ref().is_some_and(|shared| shared.has(i) && shared.was_looked_at(i));
         for (rank, look) in LOOKS.into_iter().enumerate() {
             if self.is_new(look, i, &mut seen) && !(rank == 0 && is_done) {
                 self.look(ctx, look, i..i + 1, sorted);
             }
-            if self.is_sorted(ctx, i, rank, is_shared, sorted) {
+            if self.is_sorted(ctx, i, rank, is_shared, sorted) || rank >= SOON && self.ask_exact_soon(ctx, i, sorted) {
                 break;
             }
         }
+    }
+
+    /// Asks the exact view for what is undecided, if the looks have taken enough for that; whether it said all.
+    fn ask_exact_soon(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) -> bool {
+        let n_open = self.n_open();
+        if n_open * EXACT_AGAIN.1 <= self.exact_soon.n_open * EXACT_AGAIN.0 {
+            self.exact_soon = ExactSoon { at: ctx.n_asked, ..ExactSoon::default() };
+        }
+        if ctx.n_asked < self.exact_soon.at {
+            return false;
+        }
+        let is_enough = self.pass_exact(ctx, self.exact_soon.items, i, sorted);
+        self.exact_soon = if is_enough {
+            let items = (self.exact_soon.items / SOON_MORE).max(SOON_ITEMS);
+            ExactSoon { items, at: 0, n_open: 0 }
+        } else {
+            let items = self.exact_soon.items * SOON_MORE;
+            let at = if items > SOON_MOST { usize::MAX } else { ctx.n_asked + items / ITEMS_OF_EFFECT };
+            ExactSoon { items, at, n_open }
+        };
+        is_enough
     }
 
     /// Whether a look at cell i sees other slots than those before: where there are no more gaps, a wider one does not.

@@ -83,6 +83,8 @@ pub struct Context<'a> {
     pub(super) few: &'a mut Charts,
     pub(super) wide: &'a mut Charts,
     pub deadline: Option<Instant>,
+    /// Effects of tokens that passes for allowed sets have asked about.
+    pub(super) n_asked: usize,
     /// The name of the limit that ended this call; what was computed after it is void.
     pub stopped: Option<&'static str>,
 }

@@ -82,6 +82,7 @@ impl<'p, 'c> Pass<'p, 'c> {
             row.extend(fresh); // behind a token's first byte most of them are one
         }
         self.by_bytes(&row);
+        self.ctx.n_asked += self.memo.len();
         if let Some(possible) = self.possible.take()
             && !self.ctx.stop()
         {

@@ -10,7 +10,7 @@
 //! an answer that ran into a limit is `Undecided` and leaves no trace in the views.
 
 use super::ahead::Ahead;
-use super::allowed::Allowed;
+use super::allowed::{Allowed, ExactSoon};
 use super::charts::AllCharts;
 use super::clock::{Clock, N_STAGES, Stage};
 use super::constraint::Constraint;
@@ -90,6 +90,10 @@ pub struct Session {
     pub(super) full_too_dear: usize,
     /// Open cells when the exact view took too long for an allowed set.
     pub(super) exact_too_dear_at: usize,
+    /// Effects of tokens that passes for allowed sets have asked about so far.
+    n_asked: usize,
+    /// When the exact view is asked before the other looks have come to an end.
+    pub(super) exact_soon: ExactSoon,
     stats: Stats,
     pub(super) clock: Clock,
 }
@@ -161,6 +165,8 @@ impl Session {
             too_dear: usize::MAX,
             full_too_dear: usize::MAX,
             exact_too_dear_at: usize::MAX,
+            n_asked: 0,
+            exact_soon: ExactSoon::default(),
             stats: Stats::default(),
             clock: Clock::new(),
         }
@@ -191,6 +197,8 @@ impl Session {
             too_dear: self.too_dear,
             full_too_dear: self.full_too_dear,
             exact_too_dear_at: self.exact_too_dear_at,
+            n_asked: self.n_asked,
+            exact_soon: self.exact_soon,
             stats: self.stats,
             clock: self.clock,
         }
@@ -513,9 +521,11 @@ impl Session {
             few: &mut charts.few,
             wide: &mut charts.wide,
             deadline: (limit > 0).then(|| began + Duration::from_micros(limit)),
+            n_asked: self.n_asked,
             stopped: None,
         };
         let result = f(&mut ctx, self);
+        self.n_asked = ctx.n_asked;
         ctx.stop();
         let stopped = ctx.stopped;
         self.clock.enter(Stage::Idle);

@@ -134,7 +134,12 @@ impl SymbolSets {
         let behind = |from: (Side, Symbol)| root(from).iter().flat_map(|&w| cfg.side(from.0).expects[w as usize].iter().copied()).collect();
         let waits = |(side, _): (Side, Symbol)| cfg.side(side).waits.iter().collect();
         let awaited = (0..cfg.n_symbols).filter(|&s| sides.iter().any(|from| !cfg.side(from.0).joint.combine[s as usize].is_empty())).collect();
-        let fixed = [Vec::new(), (0..cfg.n_symbols).collect()].into_iter().chain(sides.map(root)).chain(sides.map(behind)).chain(sides.map(waits)).chain([awaited]);
+        let fixed = [Vec::new(), (0..cfg.n_symbols).collect()]
+            .into_iter()
+            .chain(sides.map(root))
+            .chain(sides.map(behind))
+            .chain(sides.map(waits))
+            .chain([awaited]);
         for list in fixed {
             let mut words = vec![0; n_words];
             list.into_iter().for_each(|symbol| insert(&mut words, symbol));
