@@ -270,3 +270,27 @@ def test_what_is_of_one_length_is_allowed_only_where_it_has_its_place(first: int
             fits = canvas.fork().commit_one(cell, token)
             assert fits or token not in allowed, (cell, tokens[token])
             assert not fits or token in allowed or not table.row(row).is_exact, (cell, tokens[token])
+
+
+@pytest.mark.parametrize("first, size", [(9, 12), (9, 28), (20, 30), (30, 24)])
+def test_the_sets_of_a_schema_are_all_that_can_be_committed(first: int, size: int) -> None:
+    """Nearly all of such a text is decided by the states of an automaton, so the exact view is not dear."""
+    person = {"first": {"type": "string"}, "on": {"type": "string", "format": "date"}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "who": {"type": "object", "properties": person, "required": list(person)},
+            "sum": {"type": "number"},
+        },
+        "required": ["who", "sum"],
+    }
+    text = b'{"who": {"first": "Ada", "on": "1985-07-12"}, "sum": 12.5}'
+    tokens, vocabulary = _json_vocabulary(*(b"%02d" % n for n in range(100)), b'":"",', b'":"","', b"-1")
+    constraint = cd.compile(cd.Grammar.from_json_schema(schema), vocabulary)
+    canvas = constraint.canvas([*text, len(tokens) - 1], [first <= i < first + size for i in range(len(text) + 1)])
+    table = canvas.allowed_all()
+    assert table.exact.all()
+    for row, cell in list(enumerate(table.positions.tolist()))[::3]:
+        allowed = set(table.row(row).ids().tolist())
+        for token in [*b'-"0:}a ', tokens.index(b"07"), tokens.index(b'":"",')]:
+            assert (token in allowed) is canvas.fork().commit_one(cell, token), (cell, tokens[token])
