@@ -237,8 +237,9 @@ type Binary = (Symbol, Symbol, Symbol);
 
 impl Tabled {
     fn new(n_terminals: u32, [begin, end, goal]: [Symbol; 3], written: Vec<&str>, machines: &[(Symbol, Machine)]) -> Tabled {
-        let is_used = |s: &Symbol| *s < n_terminals || [begin, end, goal].contains(s) || machines.iter().any(|(head, _)| head == s);
-        let used: Vec<Symbol> = (0..written.len() as Symbol).filter(is_used).collect();
+        let mut used: Vec<Symbol> = (0..n_terminals).chain([begin, end, goal]).chain(machines.iter().map(|machine| machine.0)).collect();
+        used.sort_unstable();
+        used.dedup();
         let mut number = vec![Symbol::MAX; written.len()];
         (0..).zip(&used).for_each(|(new, &old)| number[old as usize] = new);
         let [begin, end, goal] = [begin, end, goal].map(|s| number[s as usize]);

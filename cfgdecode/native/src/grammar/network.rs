@@ -26,8 +26,9 @@ const MANY_STATES: usize = 256;
 const LARGE: usize = 128;
 /// Rounds in which states are told apart; what is left then is merely not merged.
 const MAX_ROUNDS: usize = 64;
-/// Nonterminals of a component that are tried as the next to keep, those used most.
+/// Nonterminals of a component that are tried as the next to keep, those used most; fewer where that would be more than so many rules.
 const CANDIDATES: usize = 16;
+const RULES_TRIED: usize = 16_000;
 
 /// A finite automaton without arcs that have no symbol; it starts in state 0.
 #[derive(Clone, Debug, Default)]
@@ -51,24 +52,34 @@ pub(super) fn network(n: usize, goal: Symbol, nullable: &[bool], rules: &[Rule])
     }
 }
 
-/// Whether each symbol is kept so that without them all rules are linear: where some are not, the one of which least is left.
+/// Whether each symbol is kept so that without them all rules are linear: of nonterminals where some are not, the one of which least is left.
 fn keep(goal: Symbol, of_head: &[Vec<&[Symbol]>]) -> Vec<bool> {
     let mut kept = vec![false; of_head.len()];
     kept[goal as usize] = true;
-    loop {
-        let nonlinear = nonlinear(of_head, &kept);
-        let Some(component) = nonlinear.iter().max_by_key(|c| c.len()) else { return kept };
-        let n_uses = |s: Symbol| component.iter().flat_map(|&h| &of_head[h as usize]).flat_map(|body| body.iter()).filter(|&&x| x == s).count();
-        let n_left = |s: Symbol| {
-            let mut without = kept.clone();
-            without[s as usize] = true;
-            self::nonlinear(of_head, &without).iter().map(Vec::len).sum::<usize>()
+    let mut agenda = nonlinear(of_head, &kept);
+    while let Some(component) = agenda.pop() {
+        let mut uses: FxHashMap<Symbol, usize> = component.iter().map(|&s| (s, 0)).collect();
+        let called = component.iter().flat_map(|&head| &of_head[head as usize]).flat_map(|body| body.iter());
+        called.for_each(|s| _ = uses.get_mut(s).map(|n| *n += 1));
+        let mut candidates: Vec<(usize, Symbol)> = component.iter().map(|&s| (uses[&s], s)).collect();
+        candidates.sort_unstable_by_key(|&(n_uses, s)| (Reverse(n_uses), s));
+        let mut others = vec![true; of_head.len()];
+        component.iter().for_each(|&s| others[s as usize] = false);
+        let mut rest = |s: Symbol| {
+            others[s as usize] = true;
+            let rest = nonlinear(of_head, &others);
+            others[s as usize] = false;
+            rest
         };
-        let mut candidates: Vec<(usize, Symbol)> = component.iter().map(|&s| (n_uses(s), s)).collect();
-        candidates.sort_unstable_by_key(|&(uses, s)| (Reverse(uses), s));
-        let best = candidates.iter().take(CANDIDATES).min_by_key(|&&(uses, s)| (n_left(s), Reverse(uses), s));
-        best.into_iter().for_each(|c| kept[c.1 as usize] = true);
+        let n_rules: usize = component.iter().map(|&head| of_head[head as usize].len()).sum();
+        let tried = candidates.iter().take((RULES_TRIED / n_rules).clamp(1, CANDIDATES)).map(|&(n_uses, s)| (n_uses, s, rest(s)));
+        let best = tried.min_by_key(|(n_uses, s, rest)| (rest.iter().map(Vec::len).sum::<usize>(), Reverse(*n_uses), *s));
+        if let Some((_, s, rest)) = best {
+            kept[s as usize] = true;
+            agenda.extend(rest);
+        }
     }
+    kept
 }
 
 /// The components that are linear on neither side.
@@ -178,12 +189,10 @@ impl Inliner<'_> {
                 }
             }
         }
-        let wanted: Vec<Symbol> = (0..self.of_head.len() as u32).filter(|&s| self.kept[s as usize]).collect();
-        for head in wanted {
-            if !machines.iter().any(|(known, _)| *known == head) {
-                machines.push((head, self.machine(&[head], head)));
-            }
-        }
+        let mut is_made = vec![false; self.of_head.len()];
+        machines.iter().for_each(|(head, _)| is_made[*head as usize] = true);
+        let missing = (0..self.of_head.len() as Symbol).filter(|&s| self.kept[s as usize] && !is_made[s as usize]);
+        machines.extend(missing.map(|head| (head, self.machine(&[head], head))));
         reachable(machines)
     }
 
@@ -280,12 +289,11 @@ impl Inliner<'_> {
 
 /// Those machines that the last one, the goal's, leads to.
 fn reachable(machines: Vec<(Symbol, Machine)>) -> Vec<(Symbol, Machine)> {
-    let Some((goal, _)) = machines.last() else { return machines };
-    let mut wanted = BTreeSet::from([*goal]);
-    let mut agenda = vec![*goal];
+    let of_head: FxHashMap<Symbol, &Machine> = machines.iter().map(|(head, machine)| (*head, machine)).collect();
+    let mut wanted: BTreeSet<Symbol> = machines.last().iter().map(|(goal, _)| *goal).collect();
+    let mut agenda: Vec<Symbol> = wanted.iter().copied().collect();
     while let Some(head) = agenda.pop() {
-        let machine = machines.iter().find(|(known, _)| *known == head);
-        let called = machine.into_iter().flat_map(|(_, machine)| machine.arcs.iter().flatten());
+        let called = of_head.get(&head).into_iter().flat_map(|machine| machine.arcs.iter().flatten());
         agenda.extend(called.map(|arc| arc.0).filter(|&s| wanted.insert(s)));
     }
     machines.into_iter().filter(|(head, _)| wanted.contains(head)).collect()
