@@ -123,10 +123,10 @@ impl Cfg {
         }
         let names = terminal_names.iter().chain(nonterminal_names).map(String::as_str).chain(["⊢", "⊣", "(text)"]);
         let machines = network(n_written + 3, goal, &nullable, &written);
-        let tabled = Tabled::new(n_terminals, [begin, end, goal], names.collect(), &machines);
-        match tabled.names.len() {
+        let rules = StateRules::new(n_terminals, [begin, end, goal], names.collect(), &machines);
+        match rules.names.len() {
             given if given > Cfg::MAX_SYMBOLS => Err(CfgError::TooLarge { limit: Cfg::MAX_SYMBOLS, given }),
-            _ => Ok(tabled.finish(is_empty)),
+            _ => Ok(rules.finish(is_empty)),
         }
     }
 
@@ -219,7 +219,7 @@ fn nullable(n: usize, rules: &[(Symbol, Vec<Symbol>)]) -> Vec<bool> {
 }
 
 /// The symbols and rules of machines.
-struct Tabled {
+struct StateRules {
     n_terminals: u32,
     begin: Symbol,
     end: Symbol,
@@ -229,14 +229,14 @@ struct Tabled {
     binary: [Vec<Binary>; 2],
     /// By side: parent, child.
     unit: [Vec<(Symbol, Symbol)>; 2],
-    /// Parent, state in the left chart, state in the right one: the same.
-    between: Vec<Binary>,
+    /// Nonterminal, state of its automaton.
+    between: Vec<(Symbol, Symbol)>,
 }
 
 type Binary = (Symbol, Symbol, Symbol);
 
-impl Tabled {
-    fn new(n_terminals: u32, [begin, end, goal]: [Symbol; 3], written: Vec<&str>, machines: &[(Symbol, Machine)]) -> Tabled {
+impl StateRules {
+    fn new(n_terminals: u32, [begin, end, goal]: [Symbol; 3], written: Vec<&str>, machines: &[(Symbol, Machine)]) -> StateRules {
         let mut used: Vec<Symbol> = (0..n_terminals).chain([begin, end, goal]).chain(machines.iter().map(|machine| machine.0)).collect();
         used.sort_unstable();
         used.dedup();
@@ -244,9 +244,10 @@ impl Tabled {
         (0..).zip(&used).for_each(|(new, &old)| number[old as usize] = new);
         let [begin, end, goal] = [begin, end, goal].map(|s| number[s as usize]);
         let names = used.iter().map(|&s| written[s as usize].to_string()).collect();
-        let mut tabled = Tabled { n_terminals, begin, end, goal, names, binary: Default::default(), unit: Default::default(), between: Vec::new() };
-        machines.iter().for_each(|(head, machine)| tabled.add(number[*head as usize], machine, &number));
-        tabled
+        let mut rules =
+            StateRules { n_terminals, begin, end, goal, names, binary: Default::default(), unit: Default::default(), between: Vec::new() };
+        machines.iter().for_each(|(head, machine)| rules.add(number[*head as usize], machine, &number));
+        rules
     }
 
     fn symbol(&mut self, name: String) -> Symbol {
@@ -255,6 +256,8 @@ impl Tabled {
     }
 
     fn add(&mut self, head: Symbol, machine: &Machine, number: &[Symbol]) {
+        const LEFT: usize = Side::Left as usize;
+        const RIGHT: usize = Side::Right as usize;
         let mut is_entered = vec![false; machine.arcs.len()];
         machine.arcs.iter().flatten().for_each(|arc| is_entered[arc.1 as usize] = true);
         let name = self.names[head as usize].clone();
@@ -262,36 +265,29 @@ impl Tabled {
         let mut part = vec![head; machine.arcs.len()];
         for state in (0..machine.arcs.len()).filter(|&s| is_entered[s] && !machine.arcs[s].is_empty()) {
             part[state] = self.symbol(format!("{name} {state}"));
+            self.between.push((head, part[state]));
         }
-        let [(left, left_unit), (right, right_unit)] = {
-            let [left, right] = &mut self.binary;
-            let [left_unit, right_unit] = &mut self.unit;
-            [(left, left_unit), (right, right_unit)]
-        };
-        if is_entered.first() == Some(&true) {
-            right_unit.push((head, part[0]));
+        let is_part = |state: usize| part[state] != head;
+        if is_part(0) {
+            self.unit[RIGHT].push((head, part[0]));
         }
         for (state, arcs) in machine.arcs.iter().enumerate() {
-            let is_inside = part[state] != head;
-            if is_inside {
-                self.between.push((head, part[state], part[state]));
-            }
-            if is_inside && machine.ends[state] {
-                left_unit.push((head, part[state]));
+            if is_part(state) && machine.ends[state] {
+                self.unit[LEFT].push((head, part[state]));
             }
             for &(symbol, next) in arcs {
                 let (y, next) = (number[symbol as usize], next as usize);
                 if state == 0 {
-                    left_unit.push((part[next], y));
+                    self.unit[LEFT].push((part[next], y));
                 }
-                if is_inside {
-                    left.push((part[next], part[state], y));
+                if is_part(state) {
+                    self.binary[LEFT].push((part[next], part[state], y));
                 }
                 if machine.ends[next] {
-                    right_unit.push((part[state], y));
+                    self.unit[RIGHT].push((part[state], y));
                 }
-                if part[next] != head {
-                    right.push((part[state], part[next], y));
+                if is_part(next) {
+                    self.binary[RIGHT].push((part[state], part[next], y));
                 }
             }
         }
@@ -301,8 +297,9 @@ impl Tabled {
         let n = self.names.len();
         let side = |side: Side| side_tables(n, self.goal, &self.binary[side as usize], &self.unit[side as usize]);
         let sides = [side(Side::Left), side(Side::Right)];
-        let between = joint_tables(n, &self.between);
-        let Tabled { n_terminals, begin, end, goal, names, .. } = self;
+        let between: Vec<Binary> = self.between.iter().map(|&(head, state)| (head, state, state)).collect();
+        let between = joint_tables(n, &between);
+        let StateRules { n_terminals, begin, end, goal, names, .. } = self;
         Cfg { n_terminals, n_symbols: n as u32, begin, end, goal, names, is_empty, sides, between }
     }
 }
