@@ -140,21 +140,28 @@ class _Column:
         self.position, self.floor = position, floor
         self._given = ids, scores
         n = min(_HEAD, len(ids))
-        best = np.argpartition(-scores, n - 1)[:n] if 0 < n < len(ids) else np.arange(n)
-        self._head_ids, self._head_scores = _by_falling_score(ids[best], scores[best])
+        self._head_at = np.argpartition(-scores, n - 1)[:n] if 0 < n < len(ids) else np.arange(n)
+        self._head_ids, self._head_scores = _by_falling_score(ids[self._head_at], scores[self._head_at])
         self.best = float(self._head_scores[0]) if n else floor
 
+    def falling(self) -> Iterator[tuple[int, float]]:
+        """The tokens with a score, by falling score. The first are at hand; the others are sorted when asked for."""
+        yield from zip(self._head_ids.tolist(), self._head_scores.tolist(), strict=True)
+        ids, scores = self._rest
+        yield from zip(ids.tolist(), scores.tolist(), strict=True)
+
     @cached_property
-    def _sorted(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        return _by_falling_score(*self._given)
+    def _rest(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Those behind the head, by falling score."""
+        ids, scores = self._given
+        is_behind = np.ones(len(ids), dtype=bool)
+        is_behind[self._head_at] = False
+        return _by_falling_score(ids[is_behind], scores[is_behind])
 
-    @property
-    def ids(self) -> npt.NDArray[np.int64]:
-        return self._sorted[0]
-
-    @property
-    def scores(self) -> npt.NDArray[np.float64]:
-        return self._sorted[1]
+    def without_score(self, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Those of these tokens that have no score."""
+        ids, scores = self._given
+        return np.setdiff1d(tokens.astype(np.int64), ids[scores != -np.inf])
 
     @property
     def regret(self) -> float:
@@ -316,9 +323,9 @@ class _Search:
 
     def _candidates(self, column: _Column) -> Iterator[tuple[int, float]]:
         width = self.canvas.constraint.vocabulary.n_logits
-        for token, score in zip(column.ids.tolist(), column.scores.tolist(), strict=True):
+        for token, score in column.falling():
             if 0 <= token < width and score != -np.inf:
                 yield token, score
-        rest = np.setdiff1d(self.canvas.allowed(column.position).ids(), column.ids[column.scores != -np.inf])
+        rest = column.without_score(self.canvas.allowed(column.position).ids())
         for token in rest.tolist():
             yield token, column.floor

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cfgdecode as cd
+from cfgdecode.complete import _Column
 
 LISTS = 'start: "[" [X ("," X)*] "]"\nX: /[ab]+/\n'
 TOKENS = [b"[", b"]", b",", b"a", b"b", b"a,", b"],"]
@@ -256,3 +257,14 @@ def test_a_best_token_that_does_not_fit_is_all_that_changes(wrong):
     found = canvas.most_probable((listed, scores))
     assert found.ids[:-1] == ids
     assert found.score == pytest.approx(-0.1 * (n - len(wrong)) - 5.0 * len(wrong))
+
+
+@pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 1000])
+def test_the_tokens_of_a_cell_come_by_falling_score_each_once(n: int) -> None:
+    """Also behind those that are sorted at once, and where many score the same or nothing."""
+    draw = np.random.default_rng(n)
+    scores = np.where(draw.random(n) < 0.1, -np.inf, draw.integers(-40, 0, n).astype(np.float64))
+    found = list(_Column(0, np.arange(n, dtype=np.int64), scores, -np.inf).falling())
+    assert sorted(token for token, _ in found) == list(range(n))
+    assert all(score == scores[token] for token, score in found)
+    assert [score for _, score in found] == sorted(scores, reverse=True)
