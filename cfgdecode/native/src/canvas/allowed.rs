@@ -288,10 +288,12 @@ impl Session {
                 }
             }
             let gap = gap_of(self.slots(), i);
-            if self.exact_soon.at > 0 {
-                self.share_inside(gap.clone())?;
-            }
+            let mut is_shared = false;
             for j in gap.clone() {
+                if !is_shared && self.exact_soon.at > 0 {
+                    is_shared = true;
+                    self.share_inside(gap.clone())?;
+                }
                 all.push((j, self.allowed_of_many(j)?));
             }
             i = gap.end;

@@ -95,15 +95,15 @@ impl Session {
     /// Finds what cells of a gap have in common. Where that decides all tokens of a cell, it is the cell's set; elsewhere it is what its set
     /// begins with.
     pub(super) fn share_inside(&mut self, gap: Range<usize>) -> Result<(), &'static str> {
-        let has_known = gap.clone().any(|j| self.allowed_known.contains_key(&j));
-        if self.is_small() || self.has_intervals() || has_known || gap.len() < LEAST || self.verdict() != Answer::Completable {
+        let unknown: Vec<usize> = gap.clone().filter(|j| !self.allowed_known.contains_key(j)).collect();
+        if self.is_small() || self.has_intervals() || unknown.len() < LEAST || self.verdict() != Answer::Completable {
             return Ok(());
         }
         self.settle()?;
         self.prepare();
         let shared = self.with(Stage::Allowed, |ctx, session| session.sort_inside(ctx, gap.clone()))?;
         let mut known: FxHashMap<(Vec<usize>, Option<usize>), Allowed> = FxHashMap::default();
-        for j in gap.clone() {
+        for j in unknown {
             let own = shared.by_cell.iter().any(|known| known.0 == j).then_some(j);
             let (allowed, is_exact) = known.entry((shared.rooms_of(j), own)).or_insert_with(|| {
                 let Sorted { allowed, undecided } = shared.sorted_at(j);
