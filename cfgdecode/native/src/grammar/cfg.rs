@@ -26,15 +26,6 @@ pub enum Side {
     Right = 1,
 }
 
-impl Side {
-    pub fn other(self) -> Side {
-        match self {
-            Side::Left => Side::Right,
-            Side::Right => Side::Left,
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CfgError {
     /// The binary grammar would have more symbols than `limit`.
