@@ -168,6 +168,11 @@ const COUNTED_LONG: usize = 3;
 /// Open cells up to which the exact view decides what sketches leave undecided, also with a large vocabulary.
 const FEW_OPEN: usize = 2;
 
+/// Whether so few cells are open that the exact view may be enough now, where it was not with `before` of them.
+fn is_worth_again(n_open: usize, before: usize) -> bool {
+    n_open * EXACT_AGAIN.1 <= before.saturating_mul(EXACT_AGAIN.0)
+}
+
 /// The exact view, where it is cheap, says in one pass what the looks close in on in dozens. Whether it is cheap is not known before
 /// it is tried: it may take as much as the looks have taken so far, more each time that this was not enough.
 #[derive(Clone, Copy, Debug)]
@@ -257,8 +262,7 @@ impl Session {
     fn items_for_exact(&self) -> usize {
         let n_open = self.n_open();
         let is_few = self.has_small_vocabulary() || n_open <= FEW_OPEN;
-        let is_too_dear = n_open * EXACT_AGAIN.1 > self.exact_too_dear_at.saturating_mul(EXACT_AGAIN.0);
-        if is_few && !is_too_dear { self.constraint().limits.items / EXACT_SHARE } else { 0 }
+        if is_few && is_worth_again(n_open, self.exact_too_dear_at) { self.constraint().limits.items / EXACT_SHARE } else { 0 }
     }
 
     /// The allowed tokens of an open slot of many; a limit that ends one search ends all.
@@ -377,7 +381,7 @@ impl Session {
     /// Asks the exact view for what is undecided, if the looks have taken enough for that; whether it said all.
     fn ask_exact_soon(&mut self, ctx: &mut Context<'_>, i: usize, sorted: &mut Sorted) -> bool {
         let n_open = self.n_open();
-        if n_open * EXACT_AGAIN.1 <= self.exact_soon.n_open * EXACT_AGAIN.0 {
+        if is_worth_again(n_open, self.exact_soon.n_open) {
             self.exact_soon = ExactSoon { at: ctx.n_asked, ..ExactSoon::default() };
         }
         if ctx.n_asked < self.exact_soon.at {

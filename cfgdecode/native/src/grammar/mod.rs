@@ -1,4 +1,4 @@
-//! Context-free grammars in the form that the charts use: ε-free, binary, unit chains folded.
+//! Context-free grammars in the form that the charts use: rules as automata, and these as binary rules without empty bodies for either side.
 
 mod bits;
 mod cfg;

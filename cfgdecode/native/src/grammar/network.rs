@@ -39,17 +39,14 @@ pub(super) struct Machine {
     pub(super) ends: Vec<bool>,
 }
 
-/// The machines of the kept nonterminals, the goal's among them.
+/// The machines of the kept nonterminals, the goal's among them; all `rules` can be reached from the goal.
 pub(super) fn network(n: usize, goal: Symbol, nullable: &[bool], rules: &[Rule]) -> Vec<(Symbol, Machine)> {
     let mut of_head: Vec<Vec<&[Symbol]>> = vec![Vec::new(); n];
     rules.iter().for_each(|(head, body)| of_head[*head as usize].push(body));
     let kept = keep(goal, &of_head);
-    let made = |most_added| Inliner { of_head: &of_head, nullable, kept: kept.clone(), most_added, inlined: FxHashMap::default() }.machines();
-    let machines = made(MUCH);
-    match machines.iter().map(|(_, machine)| machine.arcs.len()).sum() {
-        0..=MANY_STATES => machines,
-        _ => made(LITTLE),
-    }
+    let inliner = |most_added| Inliner { of_head: &of_head, nullable, kept: kept.clone(), most_added, inlined: FxHashMap::default() };
+    let machines = inliner(MUCH).machines(MANY_STATES);
+    machines.or_else(|| inliner(LITTLE).machines(usize::MAX)).unwrap_or_default()
 }
 
 /// Whether each symbol is kept so that without them all rules are linear: of nonterminals where some are not, the one of which least is left.
@@ -175,25 +172,32 @@ struct Inliner<'a> {
 }
 
 impl Inliner<'_> {
-    fn machines(mut self) -> Vec<(Symbol, Machine)> {
+    /// None if they have more than `most_states`.
+    fn machines(mut self, most_states: usize) -> Option<Vec<(Symbol, Machine)>> {
         let mut machines: Vec<(Symbol, Machine)> = Vec::new();
+        let mut n_states = 0;
         for (component, entries) in self.components() {
             for &(head, n_uses) in &entries {
                 let machine = self.machine(&component, head);
                 let n_arcs: usize = machine.arcs.iter().map(Vec::len).sum();
                 if n_arcs * (n_uses - 1) > self.most_added || machine.arcs.len() > LARGE {
                     self.kept[head as usize] = true;
+                    n_states += machine.arcs.len();
                     machines.push((head, machine));
                 } else {
                     self.inlined.insert(head, machine);
                 }
+            }
+            if n_states > most_states {
+                return None;
             }
         }
         let mut is_made = vec![false; self.of_head.len()];
         machines.iter().for_each(|(head, _)| is_made[*head as usize] = true);
         let missing = (0..self.of_head.len() as Symbol).filter(|&s| self.kept[s as usize] && !is_made[s as usize]);
         machines.extend(missing.map(|head| (head, self.machine(&[head], head))));
-        reachable(machines)
+        let n_states: usize = machines.iter().map(|(_, machine)| machine.arcs.len()).sum();
+        (n_states <= most_states).then_some(machines)
     }
 
     /// The components without the kept nonterminals, what is called first; and of each the nonterminals that others call, with how often.
@@ -285,18 +289,6 @@ impl Inliner<'_> {
         }
         draft.arcs.push((at, None, to));
     }
-}
-
-/// Those machines that the last one, the goal's, leads to.
-fn reachable(machines: Vec<(Symbol, Machine)>) -> Vec<(Symbol, Machine)> {
-    let of_head: FxHashMap<Symbol, &Machine> = machines.iter().map(|(head, machine)| (*head, machine)).collect();
-    let mut wanted: BTreeSet<Symbol> = machines.last().iter().map(|(goal, _)| *goal).collect();
-    let mut agenda: Vec<Symbol> = wanted.iter().copied().collect();
-    while let Some(head) = agenda.pop() {
-        let called = of_head.get(&head).into_iter().flat_map(|machine| machine.arcs.iter().flatten());
-        agenda.extend(called.map(|arc| arc.0).filter(|&s| wanted.insert(s)));
-    }
-    machines.into_iter().filter(|(head, _)| wanted.contains(head)).collect()
 }
 
 /// An automaton in the making; arcs without a symbol cost nothing to pass.

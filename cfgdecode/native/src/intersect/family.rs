@@ -87,7 +87,7 @@ pub(super) struct Families {
 pub type Entered = (Entry, u32, bool);
 
 /// What derivations inside a gap take, by symbol and side: a state of an automaton is a prefix on the left and a suffix on the right.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Costs {
     pub sides: [SideCosts; 2],
     /// The elastic derivations take no more than others.
@@ -104,6 +104,12 @@ pub struct SideCosts {
     pub inner: Box<[Symbol]>,
     /// Waiting symbols that one more token can leave as they are.
     pub pumps: Bits,
+}
+
+impl Default for Costs {
+    fn default() -> Costs {
+        Costs::new(Default::default())
+    }
 }
 
 impl Costs {

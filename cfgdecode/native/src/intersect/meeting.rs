@@ -1,9 +1,9 @@
 //! Does a left set fit a right set?
 //!
-//! A derivation that passes a point is a chain of automata (`grammar/network.rs`) that are somewhere between their start and an end there. In the innermost the prefix in front of
-//! the point is that to which the suffix behind it belongs; each further one has read the one inside it, from a prefix in the left chart, and goes on with a suffix in
-//! the right chart. So the question is reachability from what the innermost ones make
-//! to the goal over states `(symbols, left origin, right origin)`. The search takes states with
+//! A derivation that passes a point is a chain of automata (`grammar/network.rs`) that are somewhere between their start and an end
+//! there. In the innermost the prefix in front of the point is that to which the suffix behind it belongs; each further one has read
+//! the one inside it, from a prefix in the left chart, and goes on with a suffix in the right chart. So the question is reachability
+//! from what the innermost ones make to the goal over states `(symbols, left origin, right origin)`. The search takes states with
 //! old origins first: they are the furthest out; of one chain, with the highest, and no symbols below those that it has seen.
 //! What was found unreachable is remembered, and so is the chain that reached the goal.
 //!
